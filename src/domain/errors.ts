@@ -1,0 +1,224 @@
+/**
+ * The two kinds of error that Hotlap throws on purpose. Anything else that is thrown is a bug.
+ *
+ * A `UserError` is safe to show: one row of the table below, with what is wrong and what to do next.
+ * A `BoxError` is ours: a box could not do its work. It goes to the retry table and is never shown as the
+ * participant's fault. A participant's failing code is neither: it is an Outcome, a value.
+ */
+
+interface ErrorRow {
+  /** HTTP status for the API door. */
+  status: number;
+  /** What is wrong. `{name}` stands for a detail of that name. */
+  text: string;
+  /** What to do about it. */
+  next: string;
+}
+
+/** Every refusal that a user can meet. */
+export const userErrors = {
+  'file-too-large': {
+    status: 413,
+    text: '`{file}` is {size} bytes; a submission may have at most {limit} bytes.',
+    next: 'Remove generated data or comments from the file and submit it again.',
+  },
+  'file-empty': {
+    status: 400,
+    text: '`{file}` is empty.',
+    next: 'Attach the file that holds your code.',
+  },
+  'file-not-utf8': {
+    status: 415,
+    text: '`{file}` is not UTF-8 text.',
+    next: 'Save it as UTF-8 source code (no archive, no notebook) and submit it again.',
+  },
+  'file-extension': {
+    status: 415,
+    text: '`{file}` does not end in {allowed}, which `{leaderboard}` asks for.',
+    next: 'Rename the file, or pick the leaderboard that it was written for.',
+  },
+  'file-name': {
+    status: 400,
+    text: '`{file}` is not a usable file name.',
+    next: 'Use a short plain name such as `submission.py`.',
+  },
+  'download-failed': {
+    status: 502,
+    text: 'The attachment `{file}` could not be fetched from Discord.',
+    next: 'Nothing was stored. Submit it again in a moment.',
+  },
+  'no-leaderboard': {
+    status: 400,
+    text: 'No leaderboard was named.',
+    next: 'Choose one in the `leaderboard` option, or put `#!POPCORN leaderboard NAME` on the first line of the file. Open now: {open}.',
+  },
+  'unknown-leaderboard': {
+    status: 404,
+    text: 'There is no leaderboard `{leaderboard}`.',
+    next: 'Pick one from `/leaderboard list`. Open now: {open}.',
+  },
+  'leaderboard-closed': {
+    status: 403,
+    text: '`{leaderboard}` takes no submissions at present.',
+    next: 'Ask an organiser when it opens.',
+  },
+  'deadline-passed': {
+    status: 403,
+    text: 'The deadline of `{leaderboard}` passed on {deadline}.',
+    next: 'Its results stay in `/leaderboard show`; `/leaderboard list` shows what is still open.',
+  },
+  'unknown-mode': {
+    status: 400,
+    text: '`{mode}` is not a mode.',
+    next: 'Use test, benchmark, ranked or profile.',
+  },
+  'unknown-gpu': {
+    status: 400,
+    text: '`{leaderboard}` does not run on `{gpu}`.',
+    next: 'It runs on: {gpus}.',
+  },
+  'header-contradicts-leaderboard': {
+    status: 400,
+    text: 'The file says `leaderboard {header}`, the option says `{option}`.',
+    next: 'Change the `!POPCORN leaderboard` line of the file or the option so that both name the same one.',
+  },
+  'header-contradicts-gpu': {
+    status: 400,
+    text: 'The file says `gpus {header}`, the option says `{option}`.',
+    next: 'Change the `!POPCORN gpus` line of the file or the option so that both name the same GPU types.',
+  },
+  'bad-directive': {
+    status: 400,
+    text: 'Line {line} of the file is not a header line that Hotlap knows: `{directive}`.',
+    next: 'Write `#!POPCORN leaderboard NAME` or `#!POPCORN gpus TYPE [TYPE ...]`, each once (`//!POPCORN` in C++ and CUDA files).',
+  },
+  'unknown-submission': {
+    status: 404,
+    text: 'There is no submission #{id}.',
+    next: '`/submissions mine` lists yours with their numbers.',
+  },
+  'not-your-submission': {
+    status: 403,
+    text: 'Submission #{id} belongs to somebody else.',
+    next: '`/submissions mine` lists yours.',
+  },
+  'unknown-template': {
+    status: 404,
+    text: '`{leaderboard}` has no template for `{language}`.',
+    next: 'It has: {languages}.',
+  },
+  'admin-only': {
+    status: 403,
+    text: 'This command needs the admin role ({role}).',
+    next: 'Ask an organiser to run it, or to give you that role.',
+  },
+  'choice-expired': {
+    status: 410,
+    text: 'This choice is no longer open.',
+    next: 'Run the command again.',
+  },
+  'not-your-choice': {
+    status: 403,
+    text: 'This button belongs to somebody else’s command.',
+    next: 'Run the command yourself to get your own.',
+  },
+  'unknown-box': {
+    status: 404,
+    text: 'There is no box `{box}`.',
+    next: '`/admin box list` shows them.',
+  },
+  'box-exists': {
+    status: 409,
+    text: 'A box named `{box}` exists already.',
+    next: 'Pick another name, or remove it first with `/admin box remove`.',
+  },
+  'box-name': {
+    status: 400,
+    text: '`{box}` is not a usable name for a box.',
+    next: 'Use 1 to 40 letters, digits, `.`, `_` or `-`.',
+  },
+  'box-refused': {
+    status: 502,
+    text: 'The box at `{address}` could not be used: {problem}',
+    next: '{remedy}',
+  },
+  'problem-refused': {
+    status: 400,
+    text: 'The problems were not changed: {problem}',
+    next: 'Mend the file and run `/admin problems sync` again.',
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+export type UserErrorCode = keyof typeof userErrors;
+
+/** A refusal that the user may read. Details fill the `{...}` places of its table row. */
+export class UserError extends Error {
+  readonly code: UserErrorCode;
+  readonly status: number;
+  /** What is wrong, one sentence. */
+  readonly text: string;
+  /** What to do about it, one or two sentences. */
+  readonly next: string;
+
+  constructor(code: UserErrorCode, details: Record<string, string | number> = {}) {
+    const row: ErrorRow = userErrors[code];
+    const fill = (template: string) =>
+      template.replace(/\{(\w+)\}/g, (_, name: string) => plain(String(details[name] ?? '?')));
+    const text = fill(row.text);
+    super(text);
+    this.name = 'UserError';
+    this.code = code;
+    this.status = row.status;
+    this.text = text;
+    this.next = fill(row.next);
+  }
+}
+
+/** A detail may be a stranger's text (a file name, a header line): no backtick, no control character, no length. */
+function plain(detail: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  const clean = detail.replace(/[\u0000-\u001f\u007f`]/g, ' ');
+  return clean.length > 300 ? `${clean.slice(0, 299)}…` : clean;
+}
+
+/** Why a box could not do its work. The retry table (scheduler/retry.ts) says what happens then. */
+export const boxErrorKinds = [
+  'unreachable',
+  'auth-refused',
+  'host-key-changed',
+  'channel-lost',
+  'no-python',
+  'disk-full',
+  'sandbox-failed',
+  'runner-crashed',
+  'protocol-error',
+  'unknown-job',
+] as const;
+export type BoxErrorKind = (typeof boxErrorKinds)[number];
+
+/** Our failure, not the participant's. `message` is for operators: it may name hosts and paths. */
+export class BoxError extends Error {
+  readonly kind: BoxErrorKind;
+
+  constructor(kind: BoxErrorKind, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'BoxError';
+    this.kind = kind;
+  }
+}
+
+/** Both sentences of a BoxError in words for an organiser: what happened, and the usual remedy. */
+export const boxErrorRemedies: Record<BoxErrorKind, string> = {
+  unreachable:
+    'Check that the host is up, that its SSH port is open to this machine, and the host name and port.',
+  'auth-refused': 'Add Hotlap’s public key to `~/.ssh/authorized_keys` of that user on the box.',
+  'host-key-changed':
+    'If the machine was reinstalled, remove the box and add it again to confirm the new key; if not, somebody may stand between.',
+  'channel-lost': 'The connection broke; Hotlap connects again by itself.',
+  'no-python': 'Install Python 3.9 or newer on the box (`python3` on the PATH).',
+  'disk-full': 'Free some disk space on the box.',
+  'sandbox-failed': 'Run `bwrap --version` on the box; install or repair bubblewrap.',
+  'runner-crashed': 'Look at the job folder on the box; the machine may have run out of memory or rebooted.',
+  'protocol-error': 'The box answered what Hotlap does not understand; its login shell may print text.',
+  'unknown-job': 'The job folder on the box is gone; the job is started again.',
+};

@@ -1,0 +1,209 @@
+/**
+ * The wire between Hotlap and a box: the zod half. The Python half is deploy/box/runner/protocol.py.
+ *
+ * How it works. On a box lives one root folder (default `~/.hotlap`):
+ *
+ *   runner/<sha256>.zip            the runner, a Python zip archive, uploaded once per version
+ *   <instance>/jobs/<job key>/     one folder per job: job.json, events.jsonl, result.json, supervisor.pid
+ *
+ * `<instance>` names one Hotlap installation, so that two of them can share a box. `<job key>` is
+ * `<job id>.<attempt>`: the same key always means the same run.
+ *
+ * `python3 <runner>.zip agent --root <root> --instance <instance>` is held open on one channel per connection. It
+ * speaks JSON lines: a first line `hello`, then one or more reply lines for each request line. When its standard
+ * input ends, the agent ends; the supervisors that it started do not, because each is its own session.
+ *
+ *   -> {"id":1,"op":"start","job":{...},"seed":123}       <- {"id":1,"ok":true,"value":{"attached":false}}
+ *   -> {"id":2,"op":"follow","job_key":"7.1","from":0}    <- {"id":2,"event":{"n":0,...}} (any number)
+ *                                                         <- {"id":2,"ok":true,"value":{"result":{...}}}
+ *   -> {"id":3,"op":"follow","job_key":"9.1","from":0}    <- {"id":3,"ok":false,"error":{"kind":"unknown-job",...}}
+ *
+ * Requests run concurrently; replies carry the request's id. The same verbs exist on the command line for people
+ * (`python3 <runner>.zip start|follow|cancel|probe|sweep`).
+ *
+ * `start` is idempotent: a job folder that exists is attached to, not started again. The secret seed is an argument
+ * of `start` beside the job, not inside it: it stays in the supervisor's memory and is never written to the box.
+ */
+import { z } from 'zod';
+
+export const PROTOCOL_VERSION = 1;
+
+/** One evaluation process: one mode, one fresh directory, one sandbox. */
+const stageSpec = z.object({
+  /** Unique in the job: `test`, `benchmark`, `leaderboard`, `profile.0` ... */
+  name: z.string(),
+  /** The first argument of the evaluation program. */
+  mode: z.enum(['test', 'benchmark', 'leaderboard', 'profile']),
+  timeout_s: z.number().positive(),
+  /** The exact bytes of the case file (problem-format: one `key: value; ...` line per case). */
+  cases: z.string(),
+});
+
+export const jobSpec = z.object({
+  protocol: z.literal(PROTOCOL_VERSION),
+  /** `<job id>.<attempt>` */
+  job_key: z.string().regex(/^[A-Za-z0-9_.-]{1,80}$/),
+  lang: z.enum(['py']),
+  /** Relative path -> text. The submission is already in it under its task name. */
+  files: z.record(z.string(), z.string()),
+  /** Which of `files` is run as `python3 <main> <mode> <case file>`. */
+  main: z.string(),
+  /** Run before each stage as `python3 <file>` to fill compile caches; its outcome never decides anything. */
+  warmup: z.object({ file: z.string(), timeout_s: z.number().positive() }).nullable(),
+  /** In order; the first stage that does not pass ends the job. */
+  stages: z.array(stageSpec).min(1),
+  /** Added to the allow-listed environment (CUDA_VISIBLE_DEVICES and the like). Never anything secret. */
+  env: z.record(z.string(), z.string()),
+  /** POPCORN_GPUS is set to this when not null. */
+  world_size: z.number().int().positive().nullable(),
+  sandbox: z.enum(['auto', 'off']),
+});
+export type JobSpec = z.infer<typeof jobSpec>;
+export type StageSpec = z.infer<typeof stageSpec>;
+
+const event = z.object({ n: z.number().int().nonnegative(), at: z.string() });
+export const jobEvent = z.discriminatedUnion('type', [
+  event.extend({ type: z.literal('started'), pid: z.number().int(), sandbox: z.string() }),
+  event.extend({
+    type: z.literal('stage'),
+    stage: z.string(),
+    state: z.enum(['warmup', 'running', 'finished']),
+    /** Only with `finished`. */
+    passed: z.boolean().optional(),
+  }),
+  /** One case of the stage is done. `of` is 0 while unknown. */
+  event.extend({
+    type: z.literal('progress'),
+    stage: z.string(),
+    done: z.number().int(),
+    of: z.number().int(),
+  }),
+  /** result.json is in place; nothing follows. */
+  event.extend({ type: z.literal('finished'), outcome: z.enum(['finished', 'cancelled', 'box-error']) }),
+]);
+export type JobEvent = z.infer<typeof jobEvent>;
+
+const processReport = z.object({
+  exit_code: z.number().int().nullable(),
+  /** Set when a signal ended the process. */
+  signal: z.number().int().nullable(),
+  timed_out: z.boolean(),
+  duration_ms: z.number(),
+  /** Cut to 16,384 characters, the tail kept. */
+  stdout: z.string(),
+  stderr: z.string(),
+});
+
+export const stageReport = processReport.extend({
+  name: z.string(),
+  mode: z.string(),
+  started_at: z.string(),
+  finished_at: z.string(),
+  timeout_s: z.number(),
+  warmup: processReport.nullable(),
+  /** A worker of the evaluation died (segfault, kill, os._exit) and the stage was ended for it. */
+  worker_died: z.boolean(),
+  /** More than the cap arrived on the result pipe and the stage was ended for it. */
+  overflow: z.boolean(),
+  /** Every well-formed line of the result pipe, in order, duplicates included; kept on a timeout too. */
+  lines: z.array(z.tuple([z.string(), z.string()])),
+  /** What arrived on the pipe that was no `key: value` line. */
+  malformed_lines: z.number().int(),
+});
+export type StageReport = z.infer<typeof stageReport>;
+
+export const systemInfo = z.object({
+  gpu: z.string(),
+  device_count: z.number().int(),
+  cpu: z.string(),
+  runtime: z.string(),
+  platform: z.string(),
+  torch: z.string(),
+  hostname: z.string(),
+});
+export type SystemInfo = z.infer<typeof systemInfo>;
+
+/** Why the box itself could not do the job. Retried elsewhere or later; never the participant's fault. */
+export const boxErrorKind = z.enum([
+  'disk-full',
+  'sandbox-failed',
+  'runner-crashed',
+  'protocol-error',
+  'unknown-job',
+]);
+
+export const jobResult = z.object({
+  protocol: z.literal(PROTOCOL_VERSION),
+  job_key: z.string(),
+  outcome: z.enum(['finished', 'cancelled', 'box-error']),
+  error: z.object({ kind: boxErrorKind, message: z.string() }).nullable(),
+  stages: z.array(stageReport),
+  system: systemInfo,
+  /** `bwrap`, or `none` where the box offers no sandbox or the job asked for none. */
+  sandbox: z.string(),
+});
+export type JobResult = z.infer<typeof jobResult>;
+
+export const probeReport = z.object({
+  hostname: z.string(),
+  platform: z.string(),
+  cpu: z.string(),
+  cpu_count: z.number().int(),
+  memory_mib: z.number().int(),
+  python: z.string(),
+  /** The interpreter that jobs are run with. */
+  python_path: z.string(),
+  gpus: z.array(
+    z.object({
+      index: z.number().int(),
+      /** As the driver names it: `NVIDIA H100 80GB HBM3`. */
+      model: z.string(),
+      memory_mib: z.number().int(),
+      driver: z.string(),
+    }),
+  ),
+  torch: z.string().nullable(),
+  nvcc: z.string().nullable(),
+  profiler: z.string().nullable(),
+  /** `bwrap` when a trial run of it worked, else `none`. */
+  sandbox: z.string(),
+  /** Why there is none, in words. */
+  sandbox_problem: z.string().nullable(),
+  disk_free_mib: z.number().int(),
+  clock_utc: z.string(),
+});
+export type ProbeReport = z.infer<typeof probeReport>;
+
+export const helloLine = z.object({
+  hello: z.object({
+    protocol: z.number().int(),
+    runner: z.string(),
+    pid: z.number().int(),
+    python: z.string(),
+  }),
+});
+
+export const replyLine = z.union([
+  z.object({ id: z.number().int(), event: jobEvent }),
+  z.object({ id: z.number().int(), ok: z.literal(true), value: z.unknown() }),
+  z.object({
+    id: z.number().int(),
+    ok: z.literal(false),
+    error: z.object({ kind: boxErrorKind.or(z.literal('bad-request')), message: z.string() }),
+  }),
+]);
+
+/** What each verb answers in `value`. */
+export const verbValue = {
+  start: z.object({ attached: z.boolean() }),
+  follow: z.object({ result: jobResult }),
+  /** `found`: a job of that key was alive; when the answer comes its processes are dead. */
+  cancel: z.object({ found: z.boolean() }),
+  status: z.object({ state: z.enum(['unknown', 'running', 'finished', 'dead']) }),
+  probe: probeReport,
+  /** Removes the folder of a finished job. */
+  forget: z.object({ removed: z.boolean() }),
+  /** Ends and removes every job of this instance whose key is not in `keep`. */
+  sweep: z.object({ removed: z.array(z.string()) }),
+} as const;
+export type Verb = keyof typeof verbValue;
