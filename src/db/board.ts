@@ -1,0 +1,43 @@
+/** Reading a board: the order among eligible entries. Ties share a rank; inside a tie the earlier one stands first. */
+import type { BoardEntry } from '../domain/submission.ts';
+import type { Db } from './client.ts';
+
+export interface BoardKey {
+  leaderboardId: number;
+  gpuType: string;
+  scoreAscending: boolean;
+}
+
+/** One page of a board and how many entries it has in all. */
+export async function listBoardEntries(
+  db: Db,
+  key: BoardKey,
+  page: { limit: number; offset: number },
+): Promise<{ entries: BoardEntry[]; total: number }> {
+  const [count] = await db<{ total: number }[]>`
+    select count(*) as total from hotlap.best_entries
+    where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`;
+  const entries = await db<BoardEntry[]>`
+    select ranked.rank, ranked.user_id as "userId", u.name as "userName",
+      ranked.submission_id as "submissionId", ranked.score, ranked.achieved_at as "achievedAt"
+    from (
+      select e.*, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
+        rank() over (order by hotlap.sort_score(e.score, ${key.scoreAscending})) as rank
+      from hotlap.best_entries e
+      where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+    ) ranked join hotlap.users u on u.id = ranked.user_id
+    order by ranked.sort_score, ranked.achieved_at, ranked.submission_id
+    limit ${page.limit} offset ${page.offset}`;
+  return { entries, total: count?.total ?? 0 };
+}
+
+/** How many people are ranked on each GPU type, and the best score there: for `/leaderboard list`. */
+export async function listBoardTops(
+  db: Db,
+): Promise<{ leaderboardId: number; gpuType: string; entries: number; bestScore: number }[]> {
+  return db<{ leaderboardId: number; gpuType: string; entries: number; bestScore: number }[]>`
+    select e.leaderboard_id as "leaderboardId", e.gpu_type as "gpuType", count(*) as entries,
+      case when l.score_ascending then min(e.score) else max(e.score) end as "bestScore"
+    from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
+    group by e.leaderboard_id, e.gpu_type, l.score_ascending`;
+}

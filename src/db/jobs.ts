@@ -1,0 +1,166 @@
+/**
+ * The queue. A job moves queued -> leased -> running -> finished | failed | cancelled; leased and running go back to
+ * queued when the box failed and attempts are left.
+ *
+ * Whoever works on a job holds its lease: a token that every write names in its own statement. No row back means that
+ * the lease was lost and that somebody else owns the job now.
+ *
+ * Lock order everywhere: the submission's row, then its jobs. A claim touches a job's row alone.
+ */
+import type { BoxErrorKind } from '../domain/errors.ts';
+import type { Mode } from '../domain/submission.ts';
+import { type Task, taskDefinition } from '../domain/task.ts';
+import type { Db } from './client.ts';
+
+export interface Lease {
+  jobId: number;
+  submissionId: number;
+  token: string;
+  attempt: number;
+  boxId: number;
+}
+
+/** What a job is doing, for people. */
+export interface Progress {
+  stage: string;
+  state: 'warmup' | 'running' | 'finished';
+  done: number;
+  of: number;
+}
+
+const LEASE_SECONDS = 30;
+export const LEASE_RENEWAL_MS = 10_000;
+
+const lease = (db: Db) => db`
+  id as "jobId", submission_id as "submissionId", lease_token as token, attempt, box_id as "boxId"`;
+const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`;
+
+export async function insertJob(
+  db: Db,
+  job: { submissionId: number; gpuType: string; secret: boolean; priority: number },
+): Promise<void> {
+  await db`
+    insert into hotlap.jobs (submission_id, gpu_type, secret, priority)
+    values (${job.submissionId}, ${job.gpuType}, ${job.secret}, ${job.priority})`;
+}
+
+/** Takes the next queued job that the box can run, or null. `skip locked`: two claimers never wait for each other. */
+export async function claimJob(db: Db, box: { id: number; gpuTypes: string[] }): Promise<Lease | null> {
+  const types = box.gpuTypes.map((type) => type.toLowerCase());
+  const [row] = await db<Lease[]>`
+    update hotlap.jobs set
+      status = 'leased', box_id = ${box.id}, attempt = attempt + 1, lease_token = gen_random_uuid(),
+      lease_expires_at = ${leaseEnd(db)}, started_at = coalesce(started_at, now()), progress = null
+    where id = (
+      select id from hotlap.jobs
+      where status = 'queued' and not_before <= now() and lower(gpu_type) = any(${types})
+      order by priority, id limit 1 for update skip locked)
+    returning ${lease(db)}`;
+  return row ?? null;
+}
+
+/**
+ * Takes over a job of this box whose holder is gone (its lease ran out). The attempt stays: the box knows the run by
+ * that number, so starting it again attaches to what is running there.
+ */
+export async function takeOverJob(db: Db, boxId: number): Promise<Lease | null> {
+  const [row] = await db<Lease[]>`
+    update hotlap.jobs set lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)}
+    where id = (
+      select id from hotlap.jobs
+      where status in ('leased', 'running') and box_id = ${boxId} and lease_expires_at < now()
+      order by id limit 1 for update skip locked)
+    returning ${lease(db)}`;
+  return row ?? null;
+}
+
+/** False when the lease was lost. */
+export async function renewLease(db: Db, held: Lease): Promise<boolean> {
+  const rows = await db`
+    update hotlap.jobs set lease_expires_at = ${leaseEnd(db)}
+    where id = ${held.jobId} and lease_token = ${held.token} returning id`;
+  return rows.length === 1;
+}
+
+/** Lets a successor take the job over at once: used when this process shuts down while the box works on. */
+export async function expireLease(db: Db, held: Lease): Promise<void> {
+  await db`
+    update hotlap.jobs set lease_expires_at = now() - interval '1 second'
+    where id = ${held.jobId} and lease_token = ${held.token}`;
+}
+
+/** leased -> running, and the submission with it. False when the lease was lost. */
+export async function markJobRunning(db: Db, held: Lease): Promise<boolean> {
+  await db`
+    update hotlap.submissions set status = 'running' where id = ${held.submissionId} and status = 'queued'`;
+  const rows = await db`
+    update hotlap.jobs set status = 'running'
+    where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
+  return rows.length === 1;
+}
+
+export async function saveProgress(db: Db, held: Lease, progress: Progress): Promise<void> {
+  await db`
+    update hotlap.jobs set progress = ${db.json({ ...progress })}
+    where id = ${held.jobId} and lease_token = ${held.token}`;
+}
+
+/** leased | running -> queued, for another try after `delayMs`. False when the lease was lost. */
+export async function requeueJob(
+  db: Db,
+  held: Lease,
+  why: { kind: BoxErrorKind; message: string; delayMs: number },
+): Promise<boolean> {
+  const rows = await db`
+    update hotlap.jobs set
+      status = 'queued', lease_token = null, lease_expires_at = null, progress = null,
+      not_before = now() + make_interval(secs => ${why.delayMs / 1000}),
+      box_error = ${`${why.kind}: ${why.message}`}
+    where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
+  return rows.length === 1;
+}
+
+/** Everything that a box needs to run the job. */
+export interface JobWork {
+  gpuType: string;
+  secret: boolean;
+  mode: Mode;
+  leaderboard: string;
+  fileName: string;
+  task: Task;
+  code: string;
+  /** Only for the secret job of a ranked submission. */
+  seed: number | null;
+}
+
+export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
+  const [row] = await db<(Omit<JobWork, 'task' | 'code'> & { definition: unknown; content: Buffer })[]>`
+    select j.gpu_type as "gpuType", j.secret, s.mode, l.name as leaderboard, s.file_name as "fileName",
+      case when j.secret then s.secret_seed end as seed, v.definition, c.content
+    from hotlap.jobs j
+    join hotlap.submissions s on s.id = j.submission_id
+    join hotlap.leaderboards l on l.id = s.leaderboard_id
+    join hotlap.task_versions v on v.id = s.task_version_id
+    join hotlap.code_blobs c on c.sha256 = s.code_sha256
+    where j.id = ${jobId}`;
+  if (!row) throw new Error(`job ${jobId} is not there`);
+  const { definition, content, ...work } = row;
+  return { ...work, task: taskDefinition.parse(definition), code: content.toString('utf8') };
+}
+
+/** Keys (`<job id>.<attempt>`) of all jobs that may be alive on a box; everything else there may be swept. */
+export async function listLeasedJobs(db: Db, boxId: number): Promise<{ jobId: number; attempt: number }[]> {
+  return db<{ jobId: number; attempt: number }[]>`
+    select id as "jobId", attempt from hotlap.jobs
+    where box_id = ${boxId} and status in ('leased', 'running')`;
+}
+
+/** Wakes every scheduler that listens on this database, this process's own among them. */
+export async function notifyJobs(db: Db): Promise<void> {
+  await db`select pg_notify('hotlap_jobs', '')`;
+}
+
+/** Tells whoever shows submission `id` that it changed. */
+export async function notifyProgress(db: Db, submissionId: number): Promise<void> {
+  await db`select pg_notify('hotlap_progress', ${String(submissionId)})`;
+}

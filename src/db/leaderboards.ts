@@ -1,0 +1,96 @@
+/** Leaderboards and the task versions behind them. */
+import { type Task, taskDefinition } from '../domain/task.ts';
+import type { Db } from './client.ts';
+
+export interface Leaderboard {
+  id: number;
+  name: string;
+  setName: string;
+  deadline: Date | null;
+  taskVersionId: number;
+  scoreAscending: boolean;
+  gpus: string[];
+}
+
+export interface LeaderboardWithTask extends Leaderboard {
+  task: Task;
+}
+
+const columns = (db: Db) => db`
+  l.id, l.name, l.set_name as "setName", l.deadline, l.task_version_id as "taskVersionId",
+  l.score_ascending as "scoreAscending",
+  array(select g.gpu_type from hotlap.leaderboard_gpus g
+        where g.leaderboard_id = l.id order by g.position) as gpus`;
+
+/** In the order of their names. */
+export async function listLeaderboards(db: Db): Promise<Leaderboard[]> {
+  return db<Leaderboard[]>`select ${columns(db)} from hotlap.leaderboards l order by lower(l.name)`;
+}
+
+/** Names are compared without regard to case. */
+export async function findLeaderboard(db: Db, name: string): Promise<LeaderboardWithTask | null> {
+  const [row] = await db<(Leaderboard & { definition: unknown })[]>`
+    select ${columns(db)}, v.definition
+    from hotlap.leaderboards l join hotlap.task_versions v on v.id = l.task_version_id
+    where lower(l.name) = lower(${name})`;
+  if (!row) return null;
+  const { definition, ...leaderboard } = row;
+  return { ...leaderboard, task: taskDefinition.parse(definition) };
+}
+
+/** Stores a definition under its hash, once. Returns the version's id. */
+export async function storeTaskVersion(db: Db, hash: string, task: Task): Promise<number> {
+  await db`
+    insert into hotlap.task_versions (content_hash, definition) values (${hash}, ${db.json(task)})
+    on conflict (content_hash) do nothing`;
+  const [row] = await db<{ id: number }[]>`
+    select id from hotlap.task_versions where content_hash = ${hash}`;
+  if (!row) throw new Error('the task version that was just stored is not there');
+  return row.id;
+}
+
+/** Creates the leaderboard or brings it up to date; says which, so that sync can report it. */
+export async function saveLeaderboard(
+  db: Db,
+  board: {
+    name: string;
+    setName: string;
+    directory: string;
+    deadline: Date | null;
+    taskVersionId: number;
+    scoreAscending: boolean;
+    gpus: string[];
+  },
+): Promise<'created' | 'updated' | 'unchanged'> {
+  const [before] = await db<Record<string, unknown>[]>`
+    select l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
+      array(select g.gpu_type from hotlap.leaderboard_gpus g
+            where g.leaderboard_id = l.id order by g.position) as gpus
+    from hotlap.leaderboards l where lower(l.name) = lower(${board.name}) for update`;
+  const wanted = {
+    set_name: board.setName,
+    directory: board.directory,
+    deadline: board.deadline,
+    task_version_id: board.taskVersionId,
+    score_ascending: board.scoreAscending,
+    gpus: board.gpus,
+  };
+  if (before && JSON.stringify(before) === JSON.stringify(wanted)) return 'unchanged';
+
+  const [row] = await db<{ id: number }[]>`
+    insert into hotlap.leaderboards (name, set_name, directory, deadline, task_version_id, score_ascending)
+    values (${board.name}, ${board.setName}, ${board.directory}, ${board.deadline}, ${board.taskVersionId},
+      ${board.scoreAscending})
+    on conflict (lower(name)) do update set
+      set_name = excluded.set_name, directory = excluded.directory, deadline = excluded.deadline,
+      task_version_id = excluded.task_version_id, score_ascending = excluded.score_ascending, updated_at = now()
+    returning id`;
+  if (!row) throw new Error('saving a leaderboard returned no row');
+  await db`delete from hotlap.leaderboard_gpus where leaderboard_id = ${row.id} and gpu_type <> all(${board.gpus})`;
+  for (const [position, gpu] of board.gpus.entries()) {
+    await db`
+      insert into hotlap.leaderboard_gpus (leaderboard_id, gpu_type, position) values (${row.id}, ${gpu}, ${position})
+      on conflict (leaderboard_id, gpu_type) do update set position = excluded.position`;
+  }
+  return before ? 'updated' : 'created';
+}

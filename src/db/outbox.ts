@@ -1,0 +1,39 @@
+/**
+ * Messages still owed to Discord. A row moves owed -> sent | given-up. It is claimed by pushing `not_before` ahead, so
+ * that a process that dies in mid-delivery leaves a row that is due again; `dedupeKey` goes to Discord as the
+ * message's nonce, which keeps the second delivery from showing twice.
+ */
+import type { Db } from './client.ts';
+
+export interface OwedMessage {
+  id: number;
+  kind: 'result' | 'announcement';
+  submissionId: number;
+  dedupeKey: string;
+  attempts: number;
+}
+
+/** The next message that is due, hidden from other deliverers for a minute. */
+export async function claimOwedMessage(db: Db): Promise<OwedMessage | null> {
+  const [row] = await db<OwedMessage[]>`
+    update hotlap.outbox set attempts = attempts + 1, not_before = now() + interval '60 seconds'
+    where id = (
+      select id from hotlap.outbox where status = 'owed' and not_before <= now()
+      order by not_before, id limit 1 for update skip locked)
+    returning id, kind, submission_id as "submissionId", dedupe_key as "dedupeKey", attempts`;
+  return row ?? null;
+}
+
+export async function markMessageSent(db: Db, id: number): Promise<void> {
+  await db`update hotlap.outbox set status = 'sent', sent_at = now(), last_error = null where id = ${id}`;
+}
+
+export async function postponeMessage(db: Db, id: number, delayMs: number, error: string): Promise<void> {
+  await db`
+    update hotlap.outbox set not_before = now() + make_interval(secs => ${delayMs / 1000}), last_error = ${error}
+    where id = ${id} and status = 'owed'`;
+}
+
+export async function giveUpMessage(db: Db, id: number, error: string): Promise<void> {
+  await db`update hotlap.outbox set status = 'given-up', last_error = ${error} where id = ${id}`;
+}

@@ -1,0 +1,218 @@
+/** Submissions: storing them, and the views that people read. Secret columns are only selected for those who may see them. */
+import { createHash } from 'node:crypto';
+import type { Failure } from '../domain/outcome.ts';
+import type {
+  Door,
+  GpuResult,
+  JobStatus,
+  JobView,
+  Mode,
+  RunView,
+  SubmissionStatus,
+  SubmissionSummary,
+  SubmissionView,
+} from '../domain/submission.ts';
+import type { Db } from './client.ts';
+
+/** Keeps a file under its SHA-256, once. Returns the hash. */
+export async function storeCode(db: Db, bytes: Uint8Array): Promise<string> {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  await db`
+    insert into hotlap.code_blobs (sha256, content) values (${sha256}, ${Buffer.from(bytes)})
+    on conflict (sha256) do nothing`;
+  return sha256;
+}
+
+export async function insertSubmission(
+  db: Db,
+  row: {
+    userId: string;
+    leaderboardId: number;
+    taskVersionId: number;
+    codeSha256: string;
+    fileName: string;
+    mode: Mode;
+    door: Door;
+    secretSeed: number | null;
+  },
+): Promise<number> {
+  const [inserted] = await db<{ id: number }[]>`
+    insert into hotlap.submissions
+      (user_id, leaderboard_id, task_version_id, code_sha256, file_name, mode, door, secret_seed)
+    values (${row.userId}, ${row.leaderboardId}, ${row.taskVersionId}, ${row.codeSha256}, ${row.fileName},
+      ${row.mode}, ${row.door}, ${row.secretSeed})
+    returning id`;
+  if (!inserted) throw new Error('inserting a submission returned no row');
+  return inserted.id;
+}
+
+/** Who a submission belongs to, and its code: for the one who may have it. */
+export async function findSubmissionCode(
+  db: Db,
+  id: number,
+): Promise<{ userId: string; fileName: string; content: Buffer } | null> {
+  const [row] = await db<{ userId: string; fileName: string; content: Buffer }[]>`
+    select s.user_id as "userId", s.file_name as "fileName", c.content
+    from hotlap.submissions s join hotlap.code_blobs c on c.sha256 = s.code_sha256
+    where s.id = ${id}`;
+  return row ?? null;
+}
+
+export async function findSubmissionOwner(db: Db, id: number): Promise<string | null> {
+  const [row] = await db<{ userId: string }[]>`
+    select user_id as "userId" from hotlap.submissions where id = ${id}`;
+  return row?.userId ?? null;
+}
+
+interface JobRow {
+  gpuType: string;
+  secret: boolean;
+  status: JobStatus;
+  passed: boolean | null;
+  failure: Failure | null;
+  score: number | null;
+  progress: JobView['progress'];
+  box: string | null;
+  boxErrorKind: string | null;
+  attempt: number;
+  ahead: number | null;
+  boxesReady: number;
+  boxesOffline: number;
+  sandbox: string | null;
+}
+
+/** `withSecrets`: the viewer is the owner or an admin. Null when there is no such submission. */
+export async function findSubmissionView(
+  db: Db,
+  id: number,
+  withSecrets: boolean,
+): Promise<SubmissionView | null> {
+  const [row] = await db<Omit<SubmissionView, 'gpus'>[]>`
+    select s.id, s.user_id as "userId", u.name as "userName", l.name as leaderboard, s.file_name as "fileName",
+      s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt"
+    from hotlap.submissions s
+    join hotlap.users u on u.id = s.user_id
+    join hotlap.leaderboards l on l.id = s.leaderboard_id
+    where s.id = ${id}`;
+  if (!row) return null;
+  return { ...row, gpus: await gpuResults(db, id, withSecrets) };
+}
+
+async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<GpuResult[]> {
+  const jobs = await db<JobRow[]>`
+    select j.gpu_type as "gpuType", j.secret, j.status, j.passed, j.attempt, j.progress, b.name as box,
+      case when not j.secret then j.failure end as failure,
+      case when not j.secret or ${withSecrets} then j.score end as score,
+      split_part(j.box_error, ':', 1) as "boxErrorKind",
+      case when j.status = 'queued' then (
+        select count(*) from hotlap.jobs q
+        where q.status = 'queued' and lower(q.gpu_type) = lower(j.gpu_type)
+          and (q.priority, q.id) < (j.priority, j.id)) end as ahead,
+      (select count(*) from hotlap.boxes x where x.state = 'ready' and lower(j.gpu_type) in
+        (select lower(t) from unnest(x.gpu_types) t)) as "boxesReady",
+      (select count(*) from hotlap.boxes x where x.state = 'offline' and lower(j.gpu_type) in
+        (select lower(t) from unnest(x.gpu_types) t)) as "boxesOffline",
+      (select r.sandbox from hotlap.runs r where r.job_id = j.id limit 1) as sandbox
+    from hotlap.jobs j left join hotlap.boxes b on b.id = j.box_id
+    where j.submission_id = ${id} order by j.id`;
+  const scores = await db<
+    Pick<GpuResult, 'gpuType' | 'publicScore' | 'secretScore' | 'eligible' | 'reason' | 'rank'>[]
+  >`
+    select sc.gpu_type as "gpuType", sc.public_score as "publicScore",
+      case when ${withSecrets} then sc.secret_score end as "secretScore", sc.eligible, sc.reason,
+      (select 1 + (
+          select count(*) from hotlap.best_entries o
+          where o.leaderboard_id = e.leaderboard_id and o.gpu_type = e.gpu_type
+            and hotlap.sort_score(o.score, l.score_ascending) < hotlap.sort_score(e.score, l.score_ascending))
+        from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
+        where e.submission_id = sc.submission_id and e.gpu_type = sc.gpu_type) as rank
+    from hotlap.submission_scores sc where sc.submission_id = ${id}`;
+  return jobs
+    .filter((job) => !job.secret)
+    .map((publicJob) => {
+      const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType) ?? null;
+      const score = scores.find((item) => item.gpuType === publicJob.gpuType);
+      return {
+        gpuType: publicJob.gpuType,
+        publicJob,
+        secretJob,
+        publicScore: score?.publicScore ?? null,
+        secretScore: score?.secretScore ?? null,
+        eligible: score?.eligible ?? false,
+        reason: score?.reason ?? null,
+        rank: score?.rank ?? null,
+      };
+    });
+}
+
+export interface SubmissionFilter {
+  userId: string;
+  leaderboardId?: number | undefined;
+  status?: SubmissionStatus | undefined;
+}
+
+/** One user's own submissions with their secret scores, newest first. `total` counts all pages. */
+export async function listOwnSubmissions(
+  db: Db,
+  filter: SubmissionFilter,
+  page: { limit: number; offset: number },
+): Promise<{ items: SubmissionSummary[]; total: number }> {
+  const where = db`
+    s.user_id = ${filter.userId}
+    ${filter.leaderboardId === undefined ? db`` : db`and s.leaderboard_id = ${filter.leaderboardId}`}
+    ${filter.status === undefined ? db`` : db`and s.status = ${filter.status}`}`;
+  const [count] = await db<{ total: number }[]>`
+    select count(*) as total from hotlap.submissions s where ${where}`;
+  const items = await db<SubmissionSummary[]>`
+    select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status, s.reason,
+      s.created_at as "createdAt",
+      coalesce((
+        select json_agg(json_build_object('gpuType', j.gpu_type, 'publicScore', sc.public_score,
+          'secretScore', sc.secret_score, 'eligible', coalesce(sc.eligible, false)) order by j.id)
+        from hotlap.jobs j
+        left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = j.gpu_type
+        where j.submission_id = s.id and not j.secret), '[]') as gpus
+    from hotlap.submissions s join hotlap.leaderboards l on l.id = s.leaderboard_id
+    where ${where} order by s.id desc limit ${page.limit} offset ${page.offset}`;
+  return { items, total: count?.total ?? 0 };
+}
+
+/**
+ * Every stage that ran. Secret runs come without result, output and failure for everyone (problem-format section 5,
+ * rule 8), and without their score unless `withSecrets`.
+ */
+export async function listRuns(db: Db, submissionId: number, withSecrets: boolean): Promise<RunView[]> {
+  return db<RunView[]>`
+    select r.gpu_type as "gpuType", r.secret, r.stage, r.mode, r.passed,
+      case when not r.secret or ${withSecrets} then r.score end as score,
+      r.started_at as "startedAt", r.finished_at as "finishedAt", r.system, r.sandbox,
+      case when not r.secret then r.exit_code end as "exitCode",
+      case when not r.secret then r.failure end as failure,
+      case when not r.secret then r.result else '[]' end as result,
+      case when not r.secret then r.stdout else '' end as stdout,
+      case when not r.secret then r.stderr else '' end as stderr
+    from hotlap.runs r where r.submission_id = ${submissionId} order by r.secret, r.gpu_type, r.id`;
+}
+
+export async function saveReplyTarget(
+  db: Db,
+  target: { submissionId: number; channelId: string; interactionToken: string; expiresAt: Date },
+): Promise<void> {
+  await db`
+    insert into hotlap.submission_replies (submission_id, channel_id, interaction_token, token_expires_at)
+    values (${target.submissionId}, ${target.channelId}, ${target.interactionToken}, ${target.expiresAt})`;
+}
+
+export interface ReplyTarget {
+  channelId: string;
+  interactionToken: string;
+  /** False once Discord no longer takes the token. */
+  alive: boolean;
+}
+
+export async function findReplyTarget(db: Db, submissionId: number): Promise<ReplyTarget | null> {
+  const [row] = await db<ReplyTarget[]>`
+    select channel_id as "channelId", interaction_token as "interactionToken", token_expires_at > now() as alive
+    from hotlap.submission_replies where submission_id = ${submissionId}`;
+  return row ?? null;
+}

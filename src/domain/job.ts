@@ -1,0 +1,67 @@
+/**
+ * What a job is made of: from (task, submission, mode, public or secret) to the exact work order for a box.
+ *
+ * A ranked submission makes two jobs per GPU type: a public one, and a secret one whose seed is fresh for that
+ * submission. Each runs test -> benchmark -> leaderboard and stops at the first stage that does not pass.
+ */
+import { type JobSpec, PROTOCOL_VERSION, type StageSpec } from './protocol.ts';
+import type { Mode } from './submission.ts';
+import type { Task } from './task.ts';
+
+/** Lower runs first: quick feedback before ranked work. */
+export const jobPriorities: Record<Mode, number> = { test: 10, benchmark: 20, profile: 20, leaderboard: 30 };
+
+const WARMUP_TIMEOUT_S = 120;
+
+/** The stages of one job, in order (problem-format 2.2 and 2.6). */
+export function jobStages(task: Task, mode: Mode): StageSpec[] {
+  const test = stage('test', 'test', task.testTimeoutS, task.tests);
+  const timed = task.rankingBy === 'last' ? task.benchmarks.slice(-1) : task.benchmarks;
+  const benchmark = stage('benchmark', 'benchmark', task.benchmarkTimeoutS, timed);
+  switch (mode) {
+    case 'test':
+      return [test];
+    case 'benchmark':
+      return [benchmark];
+    case 'profile':
+      // One call per benchmark line, all lines even where `last` would time only one.
+      return task.benchmarks.map((line, index) =>
+        stage(`profile.${index}`, 'profile', task.benchmarkTimeoutS, [line]),
+      );
+    case 'leaderboard':
+      return [test, benchmark, stage('leaderboard', 'leaderboard', task.rankedTimeoutS, timed)];
+  }
+}
+
+function stage(name: string, mode: Mode, timeoutS: number, lines: string[]): StageSpec {
+  return { name, mode, timeout_s: timeoutS, cases: lines.map((line) => `${line}\n`).join('') };
+}
+
+/** The same key always means the same run: a box that has it attaches instead of starting again. */
+export function jobKey(jobId: number, attempt: number): string {
+  return `${jobId}.${attempt}`;
+}
+
+/** The work order for a box. The secret seed is not in it: it travels beside it and never rests on the box. */
+export function jobSpecFor(job: {
+  id: number;
+  attempt: number;
+  mode: Mode;
+  task: Task;
+  /** The submission's text. */
+  code: string;
+}): JobSpec {
+  const { task } = job;
+  return {
+    protocol: PROTOCOL_VERSION,
+    job_key: jobKey(job.id, job.attempt),
+    lang: task.lang,
+    files: { ...task.files, [task.submissionFile]: job.code },
+    main: task.main,
+    warmup: { file: task.submissionFile, timeout_s: WARMUP_TIMEOUT_S },
+    stages: jobStages(task, job.mode),
+    env: {},
+    world_size: task.multiGpu ? task.worldSize : null,
+    sandbox: 'auto',
+  };
+}

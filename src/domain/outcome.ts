@@ -1,0 +1,334 @@
+/**
+ * Reading what a box sent back: from the runner's JSON to a typed Outcome.
+ *
+ * A stage passed when its process ended with 0 or 112, its last `check` says `pass` and its lines are well formed
+ * (problem-format section 5, threats 5.5). Passed runs are read strictly, because a forged verdict looks like a pass;
+ * failed runs leniently, because a failing harness writes what it can.
+ */
+import type { JobResult, StageReport, SystemInfo } from './protocol.ts';
+
+/** Why a participant's run failed, in the terms that the participant works with. */
+export const failureKinds = [
+  /** Not valid source: the interpreter or compiler refused it. */
+  'syntax',
+  /** A test or check gave a wrong result. */
+  'wrong',
+  /** The evaluation ended with an exception or a signal. */
+  'crash',
+  'timeout',
+  /** Too much on the result pipe. */
+  'flood',
+  /** Claims to have passed, but its result lines don't fit the protocol. */
+  'malformed',
+] as const;
+export type FailureKind = (typeof failureKinds)[number];
+
+export interface Failure {
+  kind: FailureKind;
+  stage: string;
+  /** One sentence, plain text; may hold the participant's own error text. */
+  summary: string;
+  /** The tail of stderr, the failing test's message: several lines, may be empty. */
+  detail: string;
+}
+
+export interface TestCase {
+  spec: string;
+  passed: boolean;
+  message: string;
+}
+
+export interface BenchmarkCase {
+  spec: string;
+  runs: number;
+  /** All times in nanoseconds. `best` and `worst` are null where the harness gives none. */
+  meanNs: number;
+  stdNs: number | null;
+  errNs: number | null;
+  bestNs: number | null;
+  worstNs: number | null;
+}
+
+export interface StageOutcome {
+  name: string;
+  mode: string;
+  passed: boolean;
+  failure: Failure | null;
+  startedAt: string;
+  finishedAt: string;
+  durationMs: number;
+  exitCode: number | null;
+  tests: TestCase[];
+  benchmarks: BenchmarkCase[];
+  /** Decoded profiler text per case, in profile mode. */
+  profiles: { spec: string; report: string }[];
+  stdout: string;
+  stderr: string;
+  /** The result lines as they came, in order. */
+  lines: [string, string][];
+}
+
+export interface Outcome {
+  passed: boolean;
+  cancelled: boolean;
+  failure: Failure | null;
+  stages: StageOutcome[];
+  system: SystemInfo;
+  sandbox: string;
+}
+
+const PASSING_EXIT_CODES = [0, 112];
+const DETAIL_CHARS = 3000;
+
+/** Never throws for anything a participant can cause. `expected` is the number of stages that the job had. */
+export function readOutcome(result: JobResult, expected: number): Outcome {
+  const stages = result.stages.map((stage) => readStage(storableText(stage)));
+  const failure = stages.find((stage) => stage.failure !== null)?.failure ?? null;
+  const cancelled = result.outcome === 'cancelled';
+  return {
+    passed: !cancelled && failure === null && stages.length === expected,
+    cancelled,
+    failure,
+    stages,
+    system: result.system,
+    sandbox: result.sandbox,
+  };
+}
+
+/** Every string without NUL characters and lone surrogates: PostgreSQL stores neither. */
+function storableText<T>(value: T): T {
+  if (typeof value === 'string') return value.replaceAll('\u0000', '\ufffd').toWellFormed() as T;
+  if (Array.isArray(value)) return value.map(storableText) as T;
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, storableText(item)])) as T;
+  }
+  return value;
+}
+
+function readStage(report: StageReport): StageOutcome {
+  const last = new Map(report.lines);
+  const tests = readTests(last);
+  const benchmarks = readBenchmarks(last);
+  const profiles = readProfiles(last);
+  const failure = findFailure(report, last, tests);
+  return {
+    name: report.name,
+    mode: report.mode,
+    passed: failure === null,
+    failure,
+    startedAt: report.started_at,
+    finishedAt: report.finished_at,
+    durationMs: report.duration_ms,
+    exitCode: report.exit_code,
+    tests,
+    benchmarks,
+    profiles,
+    stdout: report.stdout,
+    stderr: report.stderr,
+    lines: report.lines,
+  };
+}
+
+function findFailure(report: StageReport, last: Map<string, string>, tests: TestCase[]): Failure | null {
+  const failed = (kind: FailureKind, summary: string, detail: string): Failure => ({
+    kind,
+    stage: report.name,
+    summary,
+    detail: detail.slice(-DETAIL_CHARS),
+  });
+
+  if (report.overflow) return failed('flood', 'More than 1 MiB of results was written.', report.stderr);
+  if (report.timed_out) {
+    const done = tests.length > 0 ? ` ${tests.filter((test) => test.passed).length} tests had passed.` : '';
+    return failed('timeout', `Stopped after the limit of ${report.timeout_s} s.${done}`, report.stderr);
+  }
+  if (report.worker_died) {
+    return failed('crash', 'The process that ran the submission died.', report.stderr);
+  }
+
+  const checkPassed = last.get('check') === 'pass';
+  const exitedWell = report.exit_code !== null && PASSING_EXIT_CODES.includes(report.exit_code);
+  if (checkPassed && exitedWell) {
+    const fault = strictFault(report);
+    return fault ? failed('malformed', `The results do not fit the protocol: ${fault}.`, '') : null;
+  }
+
+  const syntax = syntaxError(report, last);
+  if (syntax) return failed('syntax', syntax.summary, syntax.detail);
+
+  const wrong = wrongCase(report, last, tests);
+  if (wrong) return failed('wrong', wrong.summary, wrong.detail);
+
+  if (report.signal !== null) return failed('crash', `Ended by signal ${report.signal}.`, report.stderr);
+  return failed('crash', crashSummary(report), report.stderr);
+}
+
+/** A pass must look like an honest harness wrote it. Returns what does not fit, or null. */
+function strictFault(report: StageReport): string | null {
+  if (report.malformed_lines > 0) return 'a line is not `key: value`';
+  const seen = new Set<string>();
+  for (const [key] of report.lines) {
+    if (seen.has(key)) return `the key ${quote(key)} comes twice`;
+    seen.add(key);
+  }
+  const last = new Map(report.lines);
+  const counted = report.mode === 'test' ? 'test' : 'benchmark';
+  const count = Number(last.get(`${counted}-count`));
+  if (!Number.isInteger(count) || count < 1) return `${counted}-count is missing`;
+  if (report.mode === 'test') {
+    for (let i = 0; i < count; i++) {
+      if (last.get(`test.${i}.status`) !== 'pass') return `test ${i} has not passed`;
+    }
+  } else if (report.mode !== 'profile') {
+    for (let i = 0; i < count; i++) {
+      const fault = timingFault(last, i);
+      if (fault) return fault;
+    }
+  }
+  return null;
+}
+
+function timingFault(last: Map<string, string>, i: number): string | null {
+  const read = (name: string) => {
+    const text = last.get(`benchmark.${i}.${name}`);
+    return text === undefined ? null : Number(text);
+  };
+  const mean = read('mean');
+  const runs = read('runs');
+  if (mean === null || !Number.isFinite(mean) || mean <= 0) return `benchmark ${i} has no positive mean time`;
+  if (runs === null || !Number.isInteger(runs) || runs < 1) return `benchmark ${i} has no number of runs`;
+  for (const name of ['std', 'err', 'best', 'worst']) {
+    const value = read(name);
+    // A standard deviation over one run is not a number, and honest harnesses print it so.
+    if (value !== null && runs > 1 && !(Number.isFinite(value) && value >= 0)) {
+      return `benchmark ${i} has a ${name} that is no time`;
+    }
+  }
+  const best = read('best');
+  const worst = read('worst');
+  // Room for the rounding of a mean of equal values.
+  const slack = mean * 1e-6;
+  if (best !== null && best > mean + slack) return `benchmark ${i} has a best time above its mean`;
+  if (worst !== null && worst < mean - slack) return `benchmark ${i} has a worst time below its mean`;
+  return null;
+}
+
+function syntaxError(
+  report: StageReport,
+  last: Map<string, string>,
+): { summary: string; detail: string } | null {
+  const places = [report.stderr, report.warmup?.stderr ?? '', ...errorTexts(last)];
+  for (const place of places) {
+    const found = /(?:^|\n|\\n)((?:SyntaxError|IndentationError|TabError): [^\n]*)\s*$/.exec(place.trimEnd());
+    if (found?.[1]) return { summary: found[1], detail: place.replaceAll('\\n', '\n') };
+  }
+  return null;
+}
+
+function errorTexts(last: Map<string, string>): string[] {
+  return [...last].filter(([key]) => key.endsWith('.error') || key === 'error').map(([, text]) => text);
+}
+
+function wrongCase(
+  report: StageReport,
+  last: Map<string, string>,
+  tests: TestCase[],
+): { summary: string; detail: string } | null {
+  const index = tests.findIndex((test) => !test.passed);
+  const test = tests[index];
+  if (test && (last.get(`test.${index}.status`) ?? '') === 'fail') {
+    const others = tests.filter((item) => !item.passed).length - 1;
+    const more = others > 0 ? ` (and ${others} more)` : '';
+    return {
+      summary: `Test ${index + 1} of ${tests.length} failed${more}: ${test.spec}`,
+      detail: test.message,
+    };
+  }
+  for (const [key, value] of last) {
+    const benchmark = /^benchmark\.(\d+)\.status$/.exec(key);
+    if (benchmark && value === 'fail') {
+      const spec = last.get(`benchmark.${benchmark[1]}.spec`) ?? '';
+      const detail = last.get(`benchmark.${benchmark[1]}.error`) ?? '';
+      return {
+        summary: `Benchmark ${Number(benchmark[1]) + 1} failed its check: ${spec}`,
+        detail: realLines(detail),
+      };
+    }
+  }
+  if (last.get('check') === 'fail') {
+    return {
+      summary: `The check of the ${report.name} stage failed.`,
+      detail: last.get('error') ?? report.stderr,
+    };
+  }
+  return null;
+}
+
+function crashSummary(report: StageReport): string {
+  const lines = report.stderr.trimEnd().split('\n');
+  const lastLine = lines[lines.length - 1]?.trim() ?? '';
+  if (/^[A-Za-z_.]+(Error|Exception|Interrupt|Exit)\b/.test(lastLine)) return lastLine.slice(0, 300);
+  const code = report.exit_code === null ? 'no exit code' : `exit code ${report.exit_code}`;
+  return `The evaluation ended with ${code} and no verdict.`;
+}
+
+function readTests(last: Map<string, string>): TestCase[] {
+  return indices(last, 'test').map((i) => ({
+    spec: last.get(`test.${i}.spec`) ?? '',
+    passed: last.get(`test.${i}.status`) === 'pass',
+    message: realLines(last.get(`test.${i}.error`) ?? last.get(`test.${i}.message`) ?? ''),
+  }));
+}
+
+function readBenchmarks(last: Map<string, string>): BenchmarkCase[] {
+  const cases: BenchmarkCase[] = [];
+  for (const i of indices(last, 'benchmark')) {
+    const number = (name: string) => {
+      const text = last.get(`benchmark.${i}.${name}`);
+      const value = text === undefined ? Number.NaN : Number(text);
+      return Number.isFinite(value) ? value : null;
+    };
+    const meanNs = number('mean');
+    if (meanNs === null) continue;
+    cases.push({
+      spec: last.get(`benchmark.${i}.spec`) ?? '',
+      runs: number('runs') ?? 0,
+      meanNs,
+      stdNs: number('std'),
+      errNs: number('err'),
+      bestNs: number('best'),
+      worstNs: number('worst'),
+    });
+  }
+  return cases;
+}
+
+function readProfiles(last: Map<string, string>): { spec: string; report: string }[] {
+  return indices(last, 'benchmark').flatMap((i) => {
+    const encoded = last.get(`benchmark.${i}.report`);
+    if (encoded === undefined) return [];
+    // The public harnesses write `*` where base64 has `/`.
+    const report = Buffer.from(encoded.replaceAll('*', '/'), 'base64').toString('utf8');
+    return [{ spec: last.get(`benchmark.${i}.spec`) ?? '', report }];
+  });
+}
+
+/** 0 .. n-1 as far as the lines go; the count line is a claim, the cases are what is there. */
+function indices(last: Map<string, string>, kind: 'test' | 'benchmark'): number[] {
+  const found = new Set<number>();
+  const pattern = new RegExp(`^${kind}\\.(\\d{1,5})\\.`);
+  for (const key of last.keys()) {
+    const match = pattern.exec(key);
+    if (match) found.add(Number(match[1]));
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** Harnesses join the lines of a message with a literal backslash-n. */
+function realLines(text: string): string {
+  return text.replaceAll('\\n', '\n');
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}

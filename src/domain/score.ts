@@ -1,0 +1,34 @@
+/** One score out of many benchmark times. */
+import type { Outcome } from './outcome.ts';
+import type { Ranking, Task } from './task.ts';
+
+/**
+ * Seconds; lower is better unless the task says otherwise. `geom` is (prod t_i)^(1/n), computed through logarithms so
+ * that many small times don't underflow. Null when there is nothing to score: no times, a time that is not positive
+ * and finite, or `last` over anything but exactly one case (problem-format 2.4).
+ */
+export function scoreOf(meansNs: number[], ranking: Ranking): number | null {
+  if (meansNs.length === 0) return null;
+  if (meansNs.some((mean) => !Number.isFinite(mean) || mean <= 0)) return null;
+  const seconds = meansNs.map((mean) => mean / 1e9);
+  switch (ranking) {
+    case 'last':
+      return seconds.length === 1 ? (seconds[0] ?? null) : null;
+    case 'mean':
+      return seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
+    case 'geom':
+      return Math.exp(seconds.reduce((sum, value) => sum + Math.log(value), 0) / seconds.length);
+  }
+}
+
+/** The score of a job's leaderboard stage, or null where that stage did not run, did not pass, or timed too little. */
+export function leaderboardScore(outcome: Outcome, task: Task): number | null {
+  const stage = outcome.stages.find((item) => item.mode === 'leaderboard');
+  if (!outcome.passed || !stage?.passed) return null;
+  const timed = task.rankingBy === 'last' ? Math.min(1, task.benchmarks.length) : task.benchmarks.length;
+  if (stage.benchmarks.length !== timed) return null;
+  return scoreOf(
+    stage.benchmarks.map((item) => item.meanNs),
+    task.rankingBy,
+  );
+}

@@ -1,0 +1,127 @@
+/** The words for submissions, what people see of them, and who may see what. */
+import type { Failure } from './outcome.ts';
+import type { SystemInfo } from './protocol.ts';
+
+/** As the public protocol names them; people read `leaderboard` as "ranked". */
+export const modes = ['test', 'benchmark', 'leaderboard', 'profile'] as const;
+export type Mode = (typeof modes)[number];
+
+export const modeLabels: Record<Mode, string> = {
+  test: 'test',
+  benchmark: 'benchmark',
+  leaderboard: 'ranked',
+  profile: 'profile',
+};
+
+/** Accepts both the protocol's and the people's word, in any case; null for anything else. */
+export function parseMode(text: string): Mode | null {
+  const word = text.trim().toLowerCase();
+  if (word === 'ranked') return 'leaderboard';
+  return modes.find((mode) => mode === word) ?? null;
+}
+
+export const submissionStatuses = ['queued', 'running', 'done', 'failed', 'cancelled', 'rejected'] as const;
+export type SubmissionStatus = (typeof submissionStatuses)[number];
+
+export type JobStatus = 'queued' | 'leased' | 'running' | 'finished' | 'failed' | 'cancelled';
+
+/** Through which door a submission came. */
+export type Door = 'discord' | 'api' | 'rejudge' | 'verify';
+
+/** Who is looking. Code, secret scores and reports are for the owner and for admins. */
+export interface Viewer {
+  userId: string;
+  isAdmin: boolean;
+}
+
+export function maySeePrivate(viewer: Viewer, ownerId: string): boolean {
+  return viewer.isAdmin || viewer.userId === ownerId;
+}
+
+/** What one job looks like to people. */
+export interface JobView {
+  status: JobStatus;
+  passed: boolean | null;
+  failure: Failure | null;
+  score: number | null;
+  progress: { stage: string; state: string; done: number; of: number } | null;
+  box: string | null;
+  /** Our last trouble with a box, as its kind alone: the full text is for operators. */
+  boxErrorKind: string | null;
+  attempt: number;
+  /** Queued jobs that come first on the same GPU type; null unless queued. */
+  ahead: number | null;
+  /** What a queued job waits for: boxes of its GPU type that are reachable, and those that are not. */
+  boxesReady: number;
+  boxesOffline: number;
+  sandbox: string | null;
+}
+
+export interface GpuResult {
+  gpuType: string;
+  publicJob: JobView;
+  /** Null outside ranked mode. Without its failure: what happened in a secret run is nobody's to read. */
+  secretJob: JobView | null;
+  publicScore: number | null;
+  /** Null too where the viewer may not see it. */
+  secretScore: number | null;
+  eligible: boolean;
+  reason: string | null;
+  /** The owner's place on the board now, when this submission is their entry there. */
+  rank: number | null;
+}
+
+export interface SubmissionView {
+  id: number;
+  userId: string;
+  userName: string;
+  leaderboard: string;
+  fileName: string;
+  mode: Mode;
+  status: SubmissionStatus;
+  reason: string | null;
+  createdAt: Date;
+  finishedAt: Date | null;
+  gpus: GpuResult[];
+}
+
+/** A line of `/submissions mine`. */
+export interface SubmissionSummary {
+  id: number;
+  leaderboard: string;
+  fileName: string;
+  mode: Mode;
+  status: SubmissionStatus;
+  reason: string | null;
+  createdAt: Date;
+  gpus: { gpuType: string; publicScore: number | null; secretScore: number | null; eligible: boolean }[];
+}
+
+/** One stage that ran. Of a secret run: `result` is empty and the texts are too. */
+export interface RunView {
+  gpuType: string;
+  secret: boolean;
+  stage: string;
+  mode: string;
+  passed: boolean;
+  score: number | null;
+  startedAt: Date;
+  finishedAt: Date;
+  exitCode: number | null;
+  failure: Failure | null;
+  result: [string, string][];
+  stdout: string;
+  stderr: string;
+  system: SystemInfo;
+  sandbox: string;
+}
+
+/** A line of `/leaderboard show`. Ties share a rank. */
+export interface BoardEntry {
+  rank: number;
+  userId: string;
+  userName: string;
+  submissionId: number;
+  score: number;
+  achievedAt: Date;
+}

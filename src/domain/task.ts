@@ -1,0 +1,68 @@
+/**
+ * A task: one problem as it stands in one immutable version. The catalog reads it from YAML; the database keeps it as
+ * JSON under the hash of its content; a submission refers to the version it ran against.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+
+/** How several benchmark times become one score (problem-format 2.4). `last` is the format's default. */
+export const rankings = ['last', 'mean', 'geom'] as const;
+export type Ranking = (typeof rankings)[number];
+
+export const taskDefinition = z.object({
+  lang: z.enum(['py']),
+  description: z.string(),
+  /** Name in the run's directory -> text; the submission's own place is not among them. */
+  files: z.record(z.string(), z.string()),
+  /** Where the submission goes: the file whose source is `@SUBMISSION@`. */
+  submissionFile: z.string(),
+  /** The evaluation program, one of `files`. */
+  main: z.string(),
+  /** Template language as written in task.yml (`Python`, `HIP`, ...) -> text. */
+  templates: z.record(z.string(), z.string()),
+  /** One case a line without its line end, as the harness reads it: `size: 128; seed: 5`. */
+  tests: z.array(z.string()),
+  benchmarks: z.array(z.string()),
+  rankingBy: z.enum(rankings),
+  testTimeoutS: z.number().int().positive(),
+  benchmarkTimeoutS: z.number().int().positive(),
+  rankedTimeoutS: z.number().int().positive(),
+  multiGpu: z.boolean(),
+  /** Of the first case, when `multiGpu`. */
+  worldSize: z.number().int().positive().nullable(),
+  /** True: lower is better. */
+  scoreAscending: z.boolean(),
+});
+export type Task = z.infer<typeof taskDefinition>;
+
+/** One leaderboard as a problem set declares it. */
+export interface ProblemEntry {
+  /** The set file without its extension. */
+  set: string;
+  /** Relative to the problems root: `starter/prefix-sum`. */
+  directory: string;
+  leaderboard: string;
+  /** null: no deadline. */
+  deadline: Date | null;
+  gpus: string[];
+  task: Task;
+}
+
+/** SHA-256 (hex) of the canonical JSON of a task: equal content, equal hash, whatever order the YAML had its keys in. */
+export function taskHash(task: Task): string {
+  return createHash('sha256').update(canonicalJson(task)).digest('hex');
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** File extensions that a submission to this task may have. */
+export function allowedExtensions(_task: Pick<Task, 'lang'>): string[] {
+  return ['.py'];
+}
