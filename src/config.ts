@@ -1,0 +1,277 @@
+/**
+ * The configuration: one table of environment variables, read once.
+ *
+ * `parseConfig` is pure. It looks at every variable before it speaks, so that a person who sets up Hotlap meets all
+ * faults in one go and not one per start. The same table makes `.env.example`; a test holds the two equal.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseEnv } from 'node:util';
+import { z } from 'zod';
+
+type Environment = Record<string, string | undefined>;
+
+interface Variable<T> {
+  /** What the variable is for: becomes the comment in `.env.example`. */
+  doc: string;
+  /** Completes "NAME: should be ..." when the value is refused. */
+  should: string;
+  /** Takes the trimmed text, or undefined where the variable is unset or empty. */
+  schema: z.ZodType<T, string | undefined>;
+  /** The value is never repeated, neither in a fault nor in a log. */
+  secret?: true;
+}
+
+function variable<T>(row: Variable<T>): Variable<T> {
+  return row;
+}
+
+function optional<T>(schema: z.ZodType<T, string>): z.ZodType<T | null, string | undefined> {
+  return schema.optional().transform((value) => value ?? null);
+}
+
+const snowflake = optional(z.string().regex(/^\d{17,20}$/));
+const SNOWFLAKE = 'a Discord id of 17 to 20 digits (switch on developer mode, right-click, "Copy ID")';
+
+function wholeNumber(from: number, to: number, fallback: number) {
+  return z
+    .string()
+    .regex(/^\d+$/)
+    .default(String(fallback))
+    .transform(Number)
+    .refine((value) => value >= from && value <= to);
+}
+
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).hostname !== '';
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** Every variable that Hotlap reads, in the order of `.env.example`. */
+export const variables = {
+  DISCORD_TOKEN: variable({
+    doc: 'Bot token of your Discord application. Unset: no Discord, the playground in your browser instead.',
+    should: 'the bot token from the developer portal: three parts joined by dots, without "Bot " in front',
+    schema: optional(z.string().regex(/^[\w-]+\.[\w-]+\.[\w-]+$/)),
+    secret: true,
+  }),
+  DISCORD_GUILD_ID: variable({
+    doc: 'Server in which the commands are registered. Required with DISCORD_TOKEN.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_ADMIN_ROLE_ID: variable({
+    doc: 'Role whose members may use the admin commands. Required with DISCORD_TOKEN.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_CHANNEL_ID: variable({
+    doc: 'Channel for announcements of ranked results. Unset: the channel in which the file was submitted.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_ADMIN_CHANNEL_ID: variable({
+    doc: 'Channel in which organisers are told about trouble with boxes. Unset: the log only.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_APPLICATION_ID: variable({
+    doc: 'Id of the Discord application. Unset: taken from the token.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_API_URL: variable({
+    doc: "Base address of Discord's REST API; another one only for a stand-in.",
+    should: 'an http:// or https:// address such as https://discord.com/api',
+    schema: z
+      .string()
+      .default('https://discord.com/api')
+      .refine((text) => isUrl(text, ['http:', 'https:']))
+      .transform((text) => text.replace(/\/+$/, '')),
+  }),
+  DATABASE_URL: variable({
+    doc: 'PostgreSQL database to use. Unset: a PostgreSQL server of our own with its data in HOTLAP_DATA_DIR.',
+    should: 'a postgres:// or postgresql:// address such as postgres://user:password@host:5432/hotlap',
+    schema: optional(z.string().refine((text) => isUrl(text, ['postgres:', 'postgresql:']))),
+    secret: true,
+  }),
+  HOTLAP_DATA_DIR: variable({
+    doc: 'Folder for everything that Hotlap keeps on this machine.',
+    should: 'the path of a folder',
+    schema: z.string().default('.hotlap'),
+  }),
+  HOTLAP_PROBLEMS_DIR: variable({
+    doc: 'Folder with the problem sets.',
+    should: 'the path of a folder',
+    schema: z.string().default('problems'),
+  }),
+  HOTLAP_PLAYGROUND_PORT: variable({
+    doc: 'Port of the playground on 127.0.0.1; 0 takes any free one.',
+    should: 'a whole number from 0 to 65535',
+    schema: wholeNumber(0, 65_535, 8765),
+  }),
+  HOTLAP_SSH_KEY: variable({
+    doc: 'Private key for the boxes. Unset: ssh/id_ed25519 in HOTLAP_DATA_DIR, made when first needed.',
+    should: 'the path of a private key file',
+    schema: optional(z.string()),
+  }),
+  HOTLAP_LOCAL_BOX: variable({
+    doc: 'Whether this machine is a box. auto: as long as no other box is registered.',
+    should: 'auto, on or off',
+    schema: z.enum(['auto', 'on', 'off']).default('auto'),
+  }),
+  HOTLAP_LOCAL_GPU: variable({
+    doc: 'GPU type of this machine as a box. Unset: what is found, CPU where there is none.',
+    should: 'a GPU type of letters, digits, "-", "_" or ".", such as H100',
+    schema: optional(z.string().regex(/^[A-Za-z0-9][\w.-]{0,31}$/)),
+  }),
+  HOTLAP_LOCAL_SLOTS: variable({
+    doc: 'How many jobs this machine runs at once; more than one makes timings disturb each other.',
+    should: 'a whole number from 1 to 64',
+    schema: wholeNumber(1, 64, 1),
+  }),
+  HOTLAP_LOG_LEVEL: variable({
+    doc: `Least level that is logged: ${logLevels.join(', ')}.`,
+    should: `one of ${logLevels.join(', ')}`,
+    schema: z.enum(logLevels).default('info'),
+  }),
+  HOTLAP_LOG_FORMAT: variable({
+    doc: 'How the log is written: json, pretty, or auto (pretty on a terminal).',
+    should: 'auto, pretty or json',
+    schema: z.enum(['auto', 'pretty', 'json']).default('auto'),
+  }),
+};
+
+type VariableName = keyof typeof variables;
+type Values = { [N in VariableName]: z.infer<(typeof variables)[N]['schema']> };
+
+/** Each part of the program receives its slice. Paths are absolute. */
+export interface Config {
+  /** null: no token, so the playground stands in for Discord. */
+  discord: {
+    token: string;
+    /** null: the client takes it from the token. */
+    applicationId: string | null;
+    guildId: string;
+    adminRoleId: string;
+    channelId: string | null;
+    adminChannelId: string | null;
+    apiUrl: string;
+  } | null;
+  /** `url` null: the embedded server. */
+  database: { url: string | null };
+  dataDir: string;
+  problemsDir: string;
+  playground: { port: number };
+  boxes: {
+    sshKeyPath: string;
+    localBox: 'auto' | 'on' | 'off';
+    /** null: what the probe finds. */
+    localGpu: string | null;
+    localSlots: number;
+  };
+  log: { level: (typeof logLevels)[number]; format: 'auto' | 'pretty' | 'json' };
+}
+
+/** The environment cannot be used. `faults` holds one sentence per variable; the message holds them all. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      `The configuration has ${faults.length} fault(s):\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+    );
+    this.faults = faults;
+  }
+}
+
+/** An empty value means unset, because that is what `NAME=` in a copied `.env.example` says. */
+function textOf(env: Environment, name: string): string | undefined {
+  const text = env[name]?.trim();
+  return text === '' ? undefined : text;
+}
+
+function readValues(env: Environment): { values: Values; faults: string[] } {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, row] of Object.entries<Variable<unknown>>(variables)) {
+    const text = textOf(env, name);
+    const parsed = row.schema.safeParse(text);
+    if (parsed.success) {
+      values[name] = parsed.data;
+    } else {
+      const got = row.secret ? 'something else, not shown because it is secret' : JSON.stringify(text);
+      faults.push(`${name}: should be ${row.should} (got ${got})`);
+    }
+  }
+  return { values: values as Values, faults };
+}
+
+/**
+ * Turns an environment into the configuration. Relative paths are taken from `baseDir`.
+ *
+ * @throws ConfigError that lists every fault at once
+ */
+export function parseConfig(env: Environment, baseDir: string = process.cwd()): Config {
+  const { values, faults } = readValues(env);
+  const { DISCORD_TOKEN: token, DISCORD_GUILD_ID: guildId, DISCORD_ADMIN_ROLE_ID: adminRoleId } = values;
+  if (textOf(env, 'DISCORD_TOKEN') !== undefined) {
+    for (const name of ['DISCORD_GUILD_ID', 'DISCORD_ADMIN_ROLE_ID'] as const) {
+      if (values[name] === null) {
+        faults.push(
+          `${name}: should be ${variables[name].should}, because DISCORD_TOKEN is set (got nothing)`,
+        );
+      }
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+
+  const dataDir = path.resolve(baseDir, values.HOTLAP_DATA_DIR);
+  return {
+    discord:
+      token === null || guildId === null || adminRoleId === null
+        ? null
+        : {
+            token,
+            guildId,
+            adminRoleId,
+            applicationId: values.DISCORD_APPLICATION_ID,
+            channelId: values.DISCORD_CHANNEL_ID,
+            adminChannelId: values.DISCORD_ADMIN_CHANNEL_ID,
+            apiUrl: values.DISCORD_API_URL,
+          },
+    database: { url: values.DATABASE_URL },
+    dataDir,
+    problemsDir: path.resolve(baseDir, values.HOTLAP_PROBLEMS_DIR),
+    playground: { port: values.HOTLAP_PLAYGROUND_PORT },
+    boxes: {
+      sshKeyPath: path.resolve(baseDir, values.HOTLAP_SSH_KEY ?? path.join(dataDir, 'ssh', 'id_ed25519')),
+      localBox: values.HOTLAP_LOCAL_BOX,
+      localGpu: values.HOTLAP_LOCAL_GPU,
+      localSlots: values.HOTLAP_LOCAL_SLOTS,
+    },
+    log: { level: values.HOTLAP_LOG_LEVEL, format: values.HOTLAP_LOG_FORMAT },
+  };
+}
+
+/** The one place that reads `process.env`: merged with `.env` of `directory`, where the real environment wins. */
+export function loadEnvironment(directory: string = process.cwd()): Environment {
+  let text = '';
+  try {
+    text = readFileSync(path.join(directory, '.env'), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return { ...parseEnv(text), ...process.env };
+}
+
+/** The text of `.env.example`: every variable with its comment and its default. */
+export function renderEnvExample(): string {
+  const rows = Object.entries<Variable<unknown>>(variables).map(([name, row]) => {
+    const fallback = row.schema.parse(undefined);
+    return `# ${row.doc}\n${name}=${fallback === null ? '' : String(fallback)}\n`;
+  });
+  return `# Copy to .env and fill in what you need. An empty value means unset.\n\n${rows.join('\n')}`;
+}

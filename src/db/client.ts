@@ -1,0 +1,37 @@
+import postgres from 'postgres';
+import type { Log } from '../log.ts';
+
+/** int8 columns (our ids and counts) are numbers in this program, not strings. */
+interface Types extends Record<string, unknown> {
+  bigint: number;
+}
+
+/** A pool of connections: what opens transactions and is closed at the end. */
+export type Sql = postgres.Sql<Types>;
+
+/** What a query function takes first: the pool and the argument of `sql.begin` both fit. */
+export type Db = postgres.ISql<Types>;
+
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value))
+    throw new RangeError(`int8 value ${text} does not fit a JavaScript number`);
+  return value;
+}
+
+/**
+ * Opens a pool. It connects on first use and again after the server went away: queries that were under way then
+ * fail with an error, later ones wait for the new connection.
+ *
+ * int8 arrives as a number (one that is not exact throws), numeric as a string, timestamptz as a Date.
+ */
+export function connect(databaseUrl: string, options: { maxConnections: number; log: Log }): Sql {
+  return postgres<{ bigint: postgres.PostgresType<number> }>(databaseUrl, {
+    max: options.maxConnections,
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: parseBigint } },
+    connection: { application_name: 'hotlap', search_path: 'hotlap' },
+    onnotice: (notice) => options.log.debug({ notice }, 'PostgreSQL notice'),
+    // The library waits up to 20 s between attempts; a server that restarts is back much sooner.
+    backoff: (attempt) => Math.min(2, 0.05 * 2 ** attempt),
+  });
+}
