@@ -38,6 +38,11 @@ export async function findLeaderboard(db: Db, name: string): Promise<Leaderboard
   return { ...leaderboard, task: taskDefinition.parse(definition) };
 }
 
+/** Until the end of the transaction: two processes may start at once, and the second finds everything unchanged. */
+export async function lockProblemSync(tx: Db): Promise<void> {
+  await tx`select pg_advisory_xact_lock(hashtextextended('problems-sync', 0))`;
+}
+
 /** Stores a definition under its hash, once. Returns the version's id. */
 export async function storeTaskVersion(db: Db, hash: string, task: Task): Promise<number> {
   await db`

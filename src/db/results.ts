@@ -161,7 +161,7 @@ async function refreshBestEntry(
       submission_id = excluded.submission_id, score = excluded.score, achieved_at = excluded.achieved_at`;
 }
 
-/** The owner's result, and an announcement where the submission is its owner's entry on some GPU type. */
+/** The owner's result, and an announcement where the submission is ranked on some GPU type. */
 async function oweMessages(tx: Db, submissionId: number): Promise<void> {
   await tx`
     insert into hotlap.outbox (kind, submission_id, dedupe_key)
@@ -171,6 +171,6 @@ async function oweMessages(tx: Db, submissionId: number): Promise<void> {
   await tx`
     insert into hotlap.outbox (kind, submission_id, dedupe_key)
     select 'announcement', ${submissionId}::bigint, 'announcement-' || ${submissionId}::text
-    where exists (select from hotlap.best_entries where submission_id = ${submissionId})
+    where exists (select from hotlap.submission_scores where submission_id = ${submissionId} and eligible)
     on conflict (dedupe_key) do nothing`;
 }

@@ -1,0 +1,78 @@
+/** Reading a YAML file so that every fault can name file, line and key. */
+import { readFile } from 'node:fs/promises';
+import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
+
+/** One thing that is wrong with a problem set, as its author should read it. */
+export class CatalogFault extends Error {
+  constructor(file: string, line: number | null, message: string) {
+    super(line === null ? `${file}: ${message}` : `${file}:${line}: ${message}`);
+    this.name = 'CatalogFault';
+  }
+}
+
+export interface YamlFile {
+  /** Relative to the problems root, for messages. */
+  name: string;
+  document: Document.Parsed;
+  fault(path: (string | number)[], message: string): CatalogFault;
+  faultAt(node: unknown, message: string): CatalogFault;
+}
+
+export async function readYaml(path: string, name: string): Promise<YamlFile> {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CatalogFault(
+      name,
+      null,
+      missing ? 'the file is not there' : 'the file is not readable UTF-8 text',
+    );
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, intAsBigInt: true, prettyErrors: false });
+  const lineAt = (node: unknown) => {
+    const offset = isNode(node) ? node.range?.[0] : undefined;
+    return offset === undefined ? null : lines.linePos(offset).line;
+  };
+  const first = document.errors[0];
+  if (first)
+    throw new CatalogFault(name, lines.linePos(first.pos[0]).line, `not valid YAML: ${first.message}`);
+  if (!isMap(document.contents)) throw new CatalogFault(name, 1, 'must be a map of keys to values');
+  return {
+    name,
+    document,
+    fault(path, message) {
+      // The deepest node on the path that exists tells the line.
+      for (let depth = path.length; depth >= 0; depth--) {
+        const line = lineAt(document.getIn(path.slice(0, depth), true));
+        if (line !== null) return new CatalogFault(name, line, message);
+      }
+      return new CatalogFault(name, null, message);
+    },
+    faultAt: (node, message) => new CatalogFault(name, lineAt(node), message),
+  };
+}
+
+/** Parses the document's plain value with a schema; the first fault is thrown with its line and key. */
+export function parseYaml<T extends z.ZodType>(file: YamlFile, schema: T): z.output<T> {
+  const plain: unknown = plainNumbers(file.document.toJS());
+  const parsed = schema.safeParse(plain);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = (issue?.path ?? []).filter((part) => typeof part !== 'symbol');
+  const key = path.length > 0 ? `${path.join('.')}: ` : '';
+  throw file.fault(path, `${key}${issue?.message ?? 'not as expected'}`);
+}
+
+/** Whole numbers are read as bigint, for the sake of the case lines; everything else wants them plain. */
+function plainNumbers(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(plainNumbers);
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainNumbers(item)]));
+  }
+  return value;
+}

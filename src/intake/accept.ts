@@ -1,0 +1,100 @@
+/**
+ * From a file in somebody's hand to stored jobs. Every door (Discord, HTTP, re-measuring) comes in here.
+ *
+ *   examine   read the file and its header lines, find the leaderboard, refuse what is wrong     nothing is stored
+ *   accept    one transaction: person, code, submission, one public job per GPU type, and one
+ *             secret job beside it in ranked mode; then the schedulers are woken
+ *
+ * "Accepted" is said to a person only after `accept` has returned: the row is committed then, and nothing accepted is
+ * lost.
+ */
+import { randomInt } from 'node:crypto';
+import type { Db, Sql } from '../db/client.ts';
+import { insertJob, notifyJobs } from '../db/jobs.ts';
+import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../db/leaderboards.ts';
+import { insertSubmission, saveReplyTarget, storeCode } from '../db/submissions.ts';
+import { saveUser } from '../db/users.ts';
+import { UserError } from '../domain/errors.ts';
+import { jobPriorities } from '../domain/job.ts';
+import type { Door, Mode } from '../domain/submission.ts';
+import { readDirectives } from './directives.ts';
+import {
+  checkAgainstBoard,
+  chooseGpus,
+  chooseLeaderboard,
+  chooseMode,
+  type GpuChoice,
+  listOrNone,
+  readSource,
+  type SourceFile,
+  type Wishes,
+} from './validate.ts';
+
+/** A draft that nothing speaks against. `gpus` may still have to be asked for. */
+export interface Draft {
+  file: SourceFile;
+  board: LeaderboardWithTask;
+  mode: Mode;
+  gpus: GpuChoice;
+}
+
+/** Reads and checks; throws UserError; stores nothing. */
+export async function examine(db: Db, file: SourceFile, wishes: Wishes): Promise<Draft> {
+  const source = readSource(file);
+  const directives = readDirectives(source);
+  const mode = chooseMode(wishes);
+
+  const now = new Date();
+  const boards = await listLeaderboards(db);
+  const open = boards
+    .filter((board) => board.deadline === null || board.deadline > now)
+    .map((item) => item.name);
+  const name = chooseLeaderboard(wishes, directives, open);
+  const board = await findLeaderboard(db, name);
+  if (board === null)
+    throw new UserError('unknown-leaderboard', { leaderboard: name, open: listOrNone(open) });
+
+  checkAgainstBoard(file.name, board, now);
+  return { file, board, mode, gpus: chooseGpus(wishes, directives, board) };
+}
+
+export interface Sender {
+  user: { id: string; name: string };
+  door: Door;
+  /** Where the person waits for the result, if they do. */
+  reply: { channelId: string; interactionToken: string; expiresAt: Date } | null;
+}
+
+/** Stores a draft whose GPU types are settled and returns the submission's number. It is committed on return. */
+export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sender): Promise<number> {
+  const { board, mode } = draft;
+  // The choice may have taken minutes; the deadline counts at the moment of storing.
+  checkAgainstBoard(draft.file.name, board, new Date());
+
+  return sql.begin(async (tx) => {
+    await saveUser(tx, sender.user);
+    const submissionId = await insertSubmission(tx, {
+      userId: sender.user.id,
+      leaderboardId: board.id,
+      taskVersionId: board.taskVersionId,
+      codeSha256: await storeCode(tx, draft.file.bytes),
+      fileName: draft.file.name,
+      mode,
+      door: sender.door,
+      secretSeed: mode === 'leaderboard' ? freshSeed() : null,
+    });
+    for (const gpuType of gpus) {
+      const job = { submissionId, gpuType, priority: jobPriorities[mode] };
+      await insertJob(tx, { ...job, secret: false });
+      if (mode === 'leaderboard') await insertJob(tx, { ...job, secret: true });
+    }
+    if (sender.reply) await saveReplyTarget(tx, { submissionId, ...sender.reply });
+    await notifyJobs(tx);
+    return submissionId;
+  });
+}
+
+/** Below 2^31: the public harnesses hand it to numpy and combine it with the case's own seed (problem-format 2.3). */
+function freshSeed(): number {
+  return randomInt(1, 2 ** 31);
+}

@@ -1,0 +1,42 @@
+/**
+ * Header lines: `#!POPCORN leaderboard NAME` and `#!POPCORN gpus TYPE ...` (`//!POPCORN` in C++ and CUDA files) in the
+ * comment block that opens a submission. What follows the first line of code is never read.
+ */
+import { UserError } from '../domain/errors.ts';
+
+export interface Directives {
+  leaderboard: string | null;
+  /** Empty: the file names none. */
+  gpus: string[];
+}
+
+const MAX_HEADER_LINES = 500;
+
+/** Throws UserError `bad-directive` with the line number. Keys are not case-sensitive. */
+export function readDirectives(source: string): Directives {
+  const found: Directives = { leaderboard: null, gpus: [] };
+  const lines = source.replace(/^\ufeff/, '').split('\n', MAX_HEADER_LINES);
+  for (const [index, raw] of lines.entries()) {
+    const line = raw.trim();
+    if (line === '') continue;
+    if (!line.startsWith('#') && !line.startsWith('//')) break;
+    const match = /^(?:#|\/\/)!POPCORN(?:\s+(.*))?$/i.exec(line);
+    if (!match) continue;
+    const refuse = () => new UserError('bad-directive', { line: index + 1, directive: line.slice(0, 80) });
+    const [key = '', ...values] = (match[1] ?? '').split(/\s+/).filter((word) => word !== '');
+    switch (key.toLowerCase()) {
+      case 'leaderboard':
+        if (values.length !== 1 || found.leaderboard !== null) throw refuse();
+        found.leaderboard = values[0] ?? null;
+        break;
+      case 'gpu':
+      case 'gpus':
+        if (values.length === 0 || found.gpus.length > 0) throw refuse();
+        found.gpus = values;
+        break;
+      default:
+        throw refuse();
+    }
+  }
+  return found;
+}
