@@ -1,0 +1,313 @@
+/**
+ * The protocol client: one agent on one channel of one box. domain/protocol.ts tells what goes over it.
+ *
+ * Each request has a number; its replies carry it, so that many are under way at once. A request is settled once: by
+ * its reply, by its time limit, or by the end of the channel, which fails every request still open. After that the
+ * agent is dead for good and its owner (connection.ts) makes another.
+ *
+ * `follow` alone may stay silent for as long as a job runs. While one is open the agent is asked for a status now and
+ * then, so that an agent that hangs on a healthy connection is noticed too.
+ */
+import type { z } from 'zod';
+import { BoxError } from '../domain/errors.ts';
+import {
+  helloLine,
+  type JobEvent,
+  type JobResult,
+  type JobSpec,
+  PROTOCOL_VERSION,
+  type ProbeReport,
+  replyLine,
+  type Verb,
+  verbValue,
+} from '../domain/protocol.ts';
+import { excerpt } from './lines.ts';
+import { checkInstance } from './paths.ts';
+import type { RunnerArchive } from './runner-archive.ts';
+import { installRunner } from './runner-install.ts';
+import type { Channel, Transport } from './transport.ts';
+
+type Hello = z.infer<typeof helloLine>['hello'];
+type Value<V extends Verb> = z.infer<(typeof verbValue)[V]>;
+export type JobState = Value<'status'>['state'];
+
+const HELLO_TIMEOUT_MS = 30_000;
+const PING_MS = 30_000;
+/** How long each verb may take on a busy machine; an agent that needs longer is taken for dead. */
+const timeoutMs: Record<Exclude<Verb, 'follow'>, number> = {
+  start: 60_000,
+  cancel: 60_000,
+  status: 20_000,
+  probe: 120_000,
+  forget: 60_000,
+  sweep: 120_000,
+};
+
+interface Pending {
+  settle(value: unknown): void;
+  fail(error: Error): void;
+  onEvent?: (event: JobEvent) => void;
+}
+
+export class BoxAgent {
+  readonly hello: Hello;
+  /** Resolves with the reason when the agent has ended, whoever ended it; never rejects. */
+  readonly closed: Promise<BoxError>;
+  readonly #channel: Channel;
+  readonly #where: string;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #dead: BoxError | undefined;
+  #follows = 0;
+  #ping: NodeJS.Timeout | undefined;
+
+  /**
+   * Puts the runner on the box where it is missing and opens an agent. `root` is the box's folder, `~/.hotlap` by
+   * default; `instance` names this installation of Hotlap.
+   * Throws BoxError: `no-python`, `disk-full`, `runner-crashed`, `protocol-error` or `channel-lost`.
+   */
+  static async connect(
+    transport: Transport,
+    archive: RunnerArchive,
+    options: { root?: string; instance: string },
+  ): Promise<BoxAgent> {
+    const instance = checkInstance(options.instance);
+    const { python, root, runner } = await installRunner(transport, archive, options.root);
+    const channel = await transport.open([python, runner, 'agent', '--root', root, '--instance', instance]);
+    const lines = channel.lines[Symbol.asyncIterator]();
+    try {
+      return new BoxAgent(await readHello(channel, lines, transport.name), channel, lines, transport.name);
+    } catch (error) {
+      channel.end();
+      void drain(lines);
+      throw error;
+    }
+  }
+
+  private constructor(hello: Hello, channel: Channel, lines: AsyncIterator<string>, where: string) {
+    this.hello = hello;
+    this.#channel = channel;
+    this.#where = where;
+    this.closed = this.#read(lines);
+  }
+
+  /** Starts the job, or attaches to the one of that key. `seed` is the secret seed of a secret run. */
+  start(job: JobSpec, seed: number | null): Promise<Value<'start'>> {
+    return this.#request('start', { job, seed });
+  }
+
+  /**
+   * Calls `onEvent` for each event from number `from` on, in order, and resolves with the job's result. An abort of
+   * `signal` ends the following, not the job. Throws BoxError `unknown-job`, `channel-lost` or another of the box's.
+   */
+  async follow(
+    jobKey: string,
+    from: number,
+    onEvent: (event: JobEvent) => void,
+    signal?: AbortSignal,
+  ): Promise<JobResult> {
+    signal?.throwIfAborted();
+    this.#follows += 1;
+    this.#ping ??= setInterval(() => void this.status('ping').catch(() => {}), PING_MS);
+    try {
+      const { result } = await this.#request('follow', { job_key: jobKey, from }, onEvent, signal);
+      if (result.job_key === jobKey) return result;
+      throw new BoxError('protocol-error', `${this.#where} sent the result of another job than ${jobKey}`);
+    } finally {
+      this.#follows -= 1;
+      if (this.#follows === 0) this.#stopPing();
+    }
+  }
+
+  /** Ends the job's processes; they are dead when it resolves. */
+  cancel(jobKey: string): Promise<Value<'cancel'>> {
+    return this.#request('cancel', { job_key: jobKey });
+  }
+
+  async status(jobKey: string): Promise<JobState> {
+    return (await this.#request('status', { job_key: jobKey })).state;
+  }
+
+  /** What the machine is and has. */
+  probe(): Promise<ProbeReport> {
+    return this.#request('probe', {});
+  }
+
+  /** Removes the folder of a finished job. */
+  forget(jobKey: string): Promise<Value<'forget'>> {
+    return this.#request('forget', { job_key: jobKey });
+  }
+
+  /** Ends and removes every job of this instance whose key is not in `keep`. */
+  sweep(keep: readonly string[]): Promise<Value<'sweep'>> {
+    return this.#request('sweep', { keep });
+  }
+
+  /** Ends the agent; the jobs that it started go on. Requests still open fail as `channel-lost`. */
+  async close(): Promise<void> {
+    this.#die(new BoxError('channel-lost', `the agent on ${this.#where} was closed`));
+    await this.#channel.closed;
+  }
+
+  #request<V extends Verb>(
+    verb: V,
+    args: Record<string, unknown>,
+    onEvent?: (event: JobEvent) => void,
+    signal?: AbortSignal,
+  ): Promise<Value<V>> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead !== undefined) {
+        reject(this.#dead);
+        return;
+      }
+      const id = this.#nextId;
+      this.#nextId += 1;
+      const limitMs = verb === 'follow' ? undefined : timeoutMs[verb as Exclude<Verb, 'follow'>];
+      const timer =
+        limitMs &&
+        setTimeout(() => {
+          const words = `the agent on ${this.#where} did not answer ${verb} within ${limitMs} ms`;
+          this.#die(new BoxError('channel-lost', words));
+        }, limitMs);
+      const onAbort = () => pending.fail(signal?.reason as Error);
+      const finish = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.#pending.delete(id);
+      };
+      const pending: Pending = {
+        settle: (value) => {
+          finish();
+          const parsed = verbValue[verb].safeParse(value);
+          if (parsed.success) resolve(parsed.data as Value<V>);
+          else reject(this.#misfit(`the answer to ${verb}`, parsed.error));
+        },
+        fail: (error) => {
+          finish();
+          reject(error);
+        },
+        ...(onEvent && { onEvent }),
+      };
+      this.#pending.set(id, pending);
+      signal?.addEventListener('abort', onAbort);
+      this.#channel.send(JSON.stringify({ id, op: verb, ...args }));
+    });
+  }
+
+  async #read(lines: AsyncIterator<string>): Promise<BoxError> {
+    try {
+      for (let next = await lines.next(); !next.done; next = await lines.next()) this.#take(next.value);
+    } catch (error) {
+      this.#die(
+        error instanceof BoxError ? error : new BoxError('channel-lost', String(error), { cause: error }),
+      );
+    }
+    const { reason } = await this.#channel.closed;
+    return this.#die(new BoxError('channel-lost', reason));
+  }
+
+  #take(line: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      this.#die(new BoxError('protocol-error', `the agent on ${this.#where} printed “${excerpt(line)}”`));
+      return;
+    }
+    const parsed = replyLine.safeParse(message);
+    const id = parsed.success ? parsed.data.id : (message as { id?: unknown } | null)?.id;
+    // A reply to a request that was given up is nobody's.
+    const pending = typeof id === 'number' ? this.#pending.get(id) : undefined;
+    if (!parsed.success) {
+      const error = this.#misfit('a reply', parsed.error);
+      if (pending !== undefined) pending.fail(error);
+      else this.#die(error);
+      return;
+    }
+    const reply = parsed.data;
+    if (pending === undefined) return;
+    if ('event' in reply) {
+      try {
+        pending.onEvent?.(reply.event);
+      } catch (error) {
+        pending.fail(error as Error);
+      }
+    } else if (reply.ok) {
+      pending.settle(reply.value);
+    } else {
+      const { kind, message: words } = reply.error;
+      pending.fail(
+        new BoxError(
+          kind === 'bad-request' ? 'protocol-error' : kind,
+          `${this.#where}: ${excerpt(words, 2_000)}`,
+        ),
+      );
+    }
+  }
+
+  /** Ends the agent for the first reason given; returns that one. */
+  #die(error: BoxError): BoxError {
+    if (this.#dead === undefined) {
+      this.#dead = error;
+      this.#stopPing();
+      this.#channel.end();
+      for (const pending of [...this.#pending.values()]) pending.fail(error);
+    }
+    return this.#dead;
+  }
+
+  #misfit(what: string, error: z.ZodError): BoxError {
+    const issue = error.issues[0];
+    const where = issue === undefined ? '' : ` (${issue.path.join('.') || 'whole'}: ${issue.message})`;
+    return new BoxError('protocol-error', `${what} of the agent on ${this.#where} does not fit${where}`, {
+      cause: error,
+    });
+  }
+
+  #stopPing(): void {
+    clearInterval(this.#ping);
+    this.#ping = undefined;
+  }
+}
+
+/** A channel that nobody reads never comes to its end. */
+async function drain(lines: AsyncIterator<string>): Promise<void> {
+  try {
+    while (!(await lines.next()).done);
+  } catch {
+    // It was given up already.
+  }
+}
+
+/** Reads the first line. Throws BoxError: the text that came instead, or why nothing did. */
+async function readHello(channel: Channel, lines: AsyncIterator<string>, where: string): Promise<Hello> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    const words = `the agent on ${where} did not say hello within ${HELLO_TIMEOUT_MS} ms`;
+    timer = setTimeout(() => reject(new BoxError('channel-lost', words)), HELLO_TIMEOUT_MS);
+  });
+  try {
+    const first = await Promise.race([lines.next(), tooLate]);
+    if (first.done) {
+      const { reason, lost } = await channel.closed;
+      throw new BoxError(lost ? 'channel-lost' : 'runner-crashed', reason);
+    }
+    let parsed: ReturnType<typeof helloLine.safeParse> | undefined;
+    try {
+      parsed = helloLine.safeParse(JSON.parse(first.value));
+    } catch {
+      // Not even JSON: told below with its text.
+    }
+    if (!parsed?.success) {
+      throw new BoxError('protocol-error', `the agent on ${where} began with “${excerpt(first.value)}”`);
+    }
+    const { hello } = parsed.data;
+    if (hello.protocol !== PROTOCOL_VERSION) {
+      const words = `the agent on ${where} speaks protocol ${hello.protocol}, this Hotlap ${PROTOCOL_VERSION}`;
+      throw new BoxError('protocol-error', words);
+    }
+    return hello;
+  } finally {
+    clearTimeout(timer);
+  }
+}
