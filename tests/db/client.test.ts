@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect, type Db } from '../../src/db/client.ts';
+import { createLog } from '../../src/log.ts';
+import { type TestDatabase, testDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase({ maxConnections: 2 });
+});
+afterAll(() => database.drop());
+
+/** Takes what every query function takes. */
+async function countTo(db: Db, last: number): Promise<number> {
+  const [row] = await db<
+    { total: number }[]
+  >`select count(*) as total from generate_series(1, ${last}::int8)`;
+  return row?.total ?? -1;
+}
+
+describe('connect', () => {
+  it('hands the same query function a pool, a transaction and a savepoint', async () => {
+    expect(await countTo(database.sql, 3)).toBe(3);
+    const inside = await database.sql.begin(async (tx) => [
+      await countTo(tx, 4),
+      await tx.savepoint((point) => countTo(point, 5)),
+    ]);
+    expect(inside).toEqual([4, 5]);
+  });
+
+  it('reads int8 as a number, alone and in arrays, and refuses one that would lose digits', async () => {
+    const [row] = await database.sql`select 9007199254740991::int8 as most, array[1, -2]::int8[] as list,
+      1.5::double precision as score`;
+    expect(row).toEqual({ most: Number.MAX_SAFE_INTEGER, list: [1, -2], score: 1.5 });
+    await expect(database.sql`select 9007199254740993::int8`).rejects.toThrow('9007199254740993');
+    expect(await countTo(database.sql, 1)).toBe(1);
+  });
+
+  it('works in the schema hotlap under a name of its own', async () => {
+    const [row] =
+      await database.sql`select current_schema() as schema, current_setting('application_name') as name`;
+    expect(row).toEqual({ schema: 'hotlap', name: 'hotlap' });
+  });
+
+  it('fails the query under way when the server ends its connection, and answers the next one', async () => {
+    const cut = database.sql`select pg_terminate_backend(pg_backend_pid())`;
+    await expect(cut).rejects.toThrow();
+    expect(await countTo(database.sql, 2)).toBe(2);
+  });
+
+  it('sends notices to the log', async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'debug', format: 'json' }, { write: (line) => lines.push(line) });
+    const sql = connect(database.databaseUrl, { maxConnections: 1, log });
+    await sql`drop table if exists never_was`;
+    await sql.end();
+    expect(lines.join('')).toContain('never_was');
+  });
+});

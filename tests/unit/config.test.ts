@@ -1,0 +1,164 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ConfigError, loadEnvironment, parseConfig, renderEnvExample, variables } from '../../src/config.ts';
+
+const ID = '123456789012345678';
+const TOKEN = 'MTIzNDU2Nzg5.abc-def.g_h';
+
+function faultsOf(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('parseConfig', () => {
+  it('fills in every default when nothing is set', () => {
+    expect(parseConfig({}, '/srv/hotlap')).toEqual({
+      discord: null,
+      database: { url: null },
+      dataDir: '/srv/hotlap/.hotlap',
+      problemsDir: '/srv/hotlap/problems',
+      playground: { port: 8765 },
+      boxes: {
+        sshKeyPath: '/srv/hotlap/.hotlap/ssh/id_ed25519',
+        localBox: 'auto',
+        localGpu: null,
+        localSlots: 1,
+      },
+      log: { level: 'info', format: 'auto' },
+    });
+  });
+
+  it('treats an empty value and blanks as unset', () => {
+    const empty = Object.fromEntries(Object.keys(variables).map((name) => [name, '  ']));
+    expect(parseConfig(empty, '/srv')).toEqual(parseConfig({}, '/srv'));
+  });
+
+  it('reads every variable into its slice', () => {
+    const env = {
+      DISCORD_TOKEN: TOKEN,
+      DISCORD_APPLICATION_ID: '1'.repeat(18),
+      DISCORD_GUILD_ID: '2'.repeat(18),
+      DISCORD_CHANNEL_ID: '3'.repeat(18),
+      DISCORD_ADMIN_ROLE_ID: '4'.repeat(18),
+      DISCORD_ADMIN_CHANNEL_ID: '5'.repeat(18),
+      DISCORD_API_URL: 'http://127.0.0.1:8765/api/',
+      DATABASE_URL: 'postgresql://u:p@db/hotlap',
+      HOTLAP_DATA_DIR: 'data',
+      HOTLAP_PROBLEMS_DIR: '/problems',
+      HOTLAP_PLAYGROUND_PORT: '0',
+      HOTLAP_SSH_KEY: 'keys/box',
+      HOTLAP_LOCAL_BOX: 'off',
+      HOTLAP_LOCAL_GPU: 'H100',
+      HOTLAP_LOCAL_SLOTS: '8',
+      HOTLAP_LOG_LEVEL: 'debug',
+      HOTLAP_LOG_FORMAT: 'json',
+    };
+    expect(Object.keys(env).sort()).toEqual(Object.keys(variables).sort());
+    expect(parseConfig(env, '/srv')).toEqual({
+      discord: {
+        token: TOKEN,
+        applicationId: env.DISCORD_APPLICATION_ID,
+        guildId: env.DISCORD_GUILD_ID,
+        channelId: env.DISCORD_CHANNEL_ID,
+        adminRoleId: env.DISCORD_ADMIN_ROLE_ID,
+        adminChannelId: env.DISCORD_ADMIN_CHANNEL_ID,
+        apiUrl: 'http://127.0.0.1:8765/api',
+      },
+      database: { url: 'postgresql://u:p@db/hotlap' },
+      dataDir: '/srv/data',
+      problemsDir: '/problems',
+      playground: { port: 0 },
+      boxes: { sshKeyPath: '/srv/keys/box', localBox: 'off', localGpu: 'H100', localSlots: 8 },
+      log: { level: 'debug', format: 'json' },
+    });
+  });
+
+  it('reports every fault at once, each with the name and what it should be', () => {
+    const faults = faultsOf({
+      DISCORD_TOKEN: TOKEN,
+      DISCORD_CHANNEL_ID: '#general',
+      HOTLAP_LOCAL_SLOTS: '0',
+      HOTLAP_LOG_LEVEL: 'loud',
+    });
+    expect(faults).toHaveLength(5);
+    expect(faults).toContain('HOTLAP_LOCAL_SLOTS: should be a whole number from 1 to 64 (got "0")');
+    expect(faults.join('\n')).toMatch(/^DISCORD_CHANNEL_ID: should be a Discord id .* \(got "#general"\)$/m);
+    expect(faults.join('\n')).toMatch(/^DISCORD_GUILD_ID: .* because DISCORD_TOKEN is set \(got nothing\)$/m);
+    expect(faults.join('\n')).toMatch(/^DISCORD_ADMIN_ROLE_ID: .* because DISCORD_TOKEN is set/m);
+  });
+
+  it('names a malformed required id once, and asks for it even when the token itself is wrong', () => {
+    const faults = faultsOf({ DISCORD_TOKEN: 'Bot x', DISCORD_GUILD_ID: 'mine', DISCORD_ADMIN_ROLE_ID: ID });
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual(['DISCORD_TOKEN', 'DISCORD_GUILD_ID']);
+  });
+
+  it('never repeats the value of a secret', () => {
+    const message = faultsOf({ DISCORD_TOKEN: 'Bot hunter2', DATABASE_URL: 'mysql://root:hunter2@db' }).join(
+      '\n',
+    );
+    expect(message).toContain('DISCORD_TOKEN: should be');
+    expect(message).toContain('DATABASE_URL: should be');
+    expect(message).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['HOTLAP_PLAYGROUND_PORT', '65536'],
+    ['HOTLAP_PLAYGROUND_PORT', '80.5'],
+    ['HOTLAP_LOCAL_SLOTS', '-1'],
+    ['HOTLAP_LOCAL_BOX', 'yes'],
+    ['HOTLAP_LOCAL_GPU', 'H 100'],
+    ['DISCORD_API_URL', 'discord.com/api'],
+    ['DATABASE_URL', 'localhost:5432'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([expect.stringContaining(`${name}: should be`)]);
+  });
+});
+
+describe('loadEnvironment', () => {
+  let directory = '';
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  it('merges .env under the real environment, which wins', async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'hotlap-config-'));
+    await writeFile(
+      path.join(directory, '.env'),
+      'HOTLAP_LOCAL_GPU="A100"\nHOTLAP_LOG_LEVEL=trace # comment\n',
+    );
+    vi.stubEnv('HOTLAP_LOG_LEVEL', 'warn');
+    expect(loadEnvironment(directory)).toMatchObject({ HOTLAP_LOCAL_GPU: 'A100', HOTLAP_LOG_LEVEL: 'warn' });
+  });
+
+  it('needs no .env', async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'hotlap-config-'));
+    vi.stubEnv('HOTLAP_LOCAL_GPU', 'L4');
+    expect(loadEnvironment(directory).HOTLAP_LOCAL_GPU).toBe('L4');
+  });
+});
+
+describe('.env.example', () => {
+  it('lists exactly the variables of the code, each with its comment and default', async () => {
+    const text = await readFile(path.resolve(import.meta.dirname, '../../.env.example'), 'utf8');
+    expect(text).toBe(renderEnvExample());
+  });
+
+  it('changes nothing when it is copied to .env as it is', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'hotlap-config-'));
+    await writeFile(path.join(directory, '.env'), renderEnvExample());
+    for (const name of Object.keys(variables)) vi.stubEnv(name, undefined);
+    const copied = loadEnvironment(directory);
+    vi.unstubAllEnvs();
+    await rm(directory, { recursive: true });
+    const ours = Object.fromEntries(Object.keys(variables).map((name) => [name, copied[name]]));
+    expect(parseConfig(ours, '/srv')).toEqual(parseConfig({}, '/srv'));
+  });
+});
