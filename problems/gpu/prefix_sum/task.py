@@ -1,0 +1,5 @@
+import torch
+
+# the vector
+input_t = torch.Tensor
+output_t = torch.Tensor
