@@ -1,5 +1,6 @@
 /** Bytes into lines, as they come over a wire: cut anywhere, in the middle of a character too. */
 import { BoxError } from '../domain/errors.ts';
+import { START_MARK, START_MARK_END } from './shell.ts';
 
 /** The longest line that the protocol has a use for is a job's result. */
 export const MAX_LINE_BYTES = 32 * 1024 * 1024;
@@ -39,12 +40,12 @@ export async function* splitLines(
 }
 
 /**
- * Yields what follows the first `mark`. Throws BoxError `protocol-error`, naming what came instead, when the stream
- * ends or grows over 1 MiB without it.
+ * Yields what follows the first start mark (see shell.ts) and hands its process id to `onPid`. Throws `NoMark`, with
+ * what came instead, when the stream ends or grows over 1 MiB without it.
  */
 export async function* afterMark(
   chunks: AsyncIterable<Uint8Array>,
-  mark: string,
+  onPid: (pid: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   let before = Buffer.alloc(0);
   let found = false;
@@ -54,10 +55,12 @@ export async function* afterMark(
       continue;
     }
     before = Buffer.concat([before, chunk]);
-    const at = before.indexOf(mark);
-    if (at !== -1) {
+    const start = before.indexOf(START_MARK);
+    const end = start === -1 ? -1 : before.indexOf(START_MARK_END, start + START_MARK.length);
+    if (end !== -1) {
       found = true;
-      const rest = before.subarray(at + Buffer.byteLength(mark));
+      onPid(Number(before.toString('latin1', start + START_MARK.length, end)));
+      const rest = before.subarray(end + START_MARK_END.length);
       if (rest.length > 0) yield rest;
     } else if (before.length > 1024 * 1024) {
       break;

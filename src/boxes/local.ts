@@ -57,7 +57,7 @@ export function localTransport(environment: NodeJS.ProcessEnv = process.env): Tr
           stdin: child.stdin,
           stdout: child.stdout,
           stderr: child.stderr,
-          startMark: null,
+          marked: false,
           ended: new Promise((resolveEnd) => {
             child.once('close', (code, signal) => {
               running.delete(started);

@@ -15,8 +15,10 @@ export interface RunningCommand {
   /** Code and signal are both null when the connection was lost: never a success. */
   ended: Promise<{ code: number | null; signal: string | null }>;
   kill(): void;
-  /** What the command prints first on both outputs; anything before it is the login shell's. Null: nothing is. */
-  startMark: string | null;
+  /** Whether a start mark begins both outputs (see shell.ts); anything before it is the login shell's. */
+  marked: boolean;
+  /** Told by the mark. */
+  onPid?: (pid: number) => void;
 }
 
 const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
@@ -40,8 +42,8 @@ export async function collect(
     }, options.timeoutMs);
   });
   const outputs = Promise.all([
-    readAll(bytesOf(command.stdout, command.startMark)),
-    readAll(bytesOf(command.stderr, command.startMark)).catch(orNothing),
+    readAll(bytesOf(command, command.stdout)),
+    readAll(bytesOf(command, command.stderr)).catch(orNothing),
     command.ended,
   ]);
   try {
@@ -72,7 +74,7 @@ export function channelOver(command: RunningCommand, where: string): Channel {
   let ended = false;
   let stderrTail = '';
   const stderrRead = (async () => {
-    for await (const chunk of bytesOf(command.stderr, command.startMark)) {
+    for await (const chunk of bytesOf(command, command.stderr)) {
       stderrTail = (stderrTail + Buffer.from(chunk).toString('utf8')).slice(-STDERR_TAIL_CHARACTERS);
     }
   })().catch((error: unknown) => {
@@ -95,7 +97,7 @@ export function channelOver(command: RunningCommand, where: string): Channel {
 
   async function* lines(): AsyncGenerator<string> {
     try {
-      yield* splitLines(bytesOf(command.stdout, command.startMark));
+      yield* splitLines(bytesOf(command, command.stdout));
     } catch (error) {
       command.kill();
       command.stdout.resume();
@@ -127,10 +129,10 @@ export function channelOver(command: RunningCommand, where: string): Channel {
   };
 }
 
-function bytesOf(stream: Readable, startMark: string | null): AsyncIterable<Uint8Array> {
+function bytesOf(command: RunningCommand, stream: Readable): AsyncIterable<Uint8Array> {
   // Not destroyed at the end of reading: on an SSH channel that would close it before the exit code arrives.
   const chunks: AsyncIterable<Uint8Array> = stream.iterator({ destroyOnReturn: false });
-  return startMark === null ? chunks : afterMark(chunks, startMark);
+  return command.marked ? afterMark(chunks, command.onPid) : chunks;
 }
 
 async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {

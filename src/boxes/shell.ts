@@ -6,11 +6,13 @@
  * an octal escape, and only that is shown to the login shell, in single quotes that hold nothing special to any of them.
  *
  * Login shells may also print text of their own (a banner in ~/.bashrc). The command therefore starts by printing a
- * start mark on both of its outputs; whatever came before it is not the command's.
+ * start mark on both of its outputs; whatever came before it is not the command's. The mark has the process id, which
+ * the command keeps: ending a channel does not end what runs at its other side, and sshd passes no signals on for root.
  */
 
 /** The control characters are always sent as escapes, so that a shell that echoes its input cannot fake the mark. */
-export const START_MARK = '\u0001hotlap-start\u0001\n';
+export const START_MARK = '\u0001hotlap-start ';
+export const START_MARK_END = '\u0001\n';
 
 /** Quotes for a POSIX shell. Throws on a NUL character, which no argument can hold. */
 export function quote(argument: string): string {
@@ -20,9 +22,14 @@ export function quote(argument: string): string {
 
 /** The command line for the login shell: prints the start mark on both outputs, then becomes `command`. */
 export function loginShellLine(command: readonly string[]): string {
-  const mark = `printf '%s\\n' ${quote(START_MARK.slice(0, -1))}`;
+  const mark = `printf '%s%d%s\\n' ${quote(START_MARK)} $$ ${quote(START_MARK_END.trimEnd())}`;
   const script = `${mark}; ${mark} >&2; exec ${command.map(quote).join(' ')}`;
   return `exec /bin/sh -c 'eval "$(printf "%b" "${octal(script)}")"'`;
+}
+
+/** The command line that ends a command by the process id of its start mark, with its group where it leads one. */
+export function killLine(pid: number): string {
+  return `/bin/sh -c 'kill -9 -${pid} || kill -9 ${pid}'`;
 }
 
 /** `\0ooo` for each byte that is not plainly safe within single and double quotes: what printf's %b takes back. */

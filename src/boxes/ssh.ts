@@ -14,7 +14,7 @@ import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import { BoxError } from '../domain/errors.ts';
 import { excerpt } from './lines.ts';
 import { channelOver, collect, type RunningCommand } from './running-command.ts';
-import { loginShellLine, START_MARK } from './shell.ts';
+import { killLine, loginShellLine } from './shell.ts';
 import type { Transport } from './transport.ts';
 
 export interface SshAddress {
@@ -167,7 +167,7 @@ function transportOver(client: Client, name: string, lastError: () => Error | un
     const line = loginShellLine(command);
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return runningCommand(await openChannel(line));
+        return runningCommand(client, await openChannel(line));
       } catch (cause) {
         if (lost !== undefined) throw lost;
         const pauseMs = OPEN_RETRY_MS[attempt];
@@ -211,13 +211,17 @@ function transportOver(client: Client, name: string, lastError: () => Error | un
   };
 }
 
-function runningCommand(channel: ClientChannel): RunningCommand {
+function runningCommand(client: Client, channel: ClientChannel): RunningCommand {
   let closed = false;
+  let pid: number | undefined;
   return {
     stdin: channel,
     stdout: channel,
     stderr: channel.stderr,
-    startMark: START_MARK,
+    marked: true,
+    onPid: (told) => {
+      pid = told;
+    },
     ended: new Promise((resolve) => {
       // Code and signal both missing is how ssh2 tells of a lost connection.
       channel.on('close', (code?: number | null, signal?: string) => {
@@ -228,8 +232,8 @@ function runningCommand(channel: ClientChannel): RunningCommand {
     kill() {
       if (closed) return;
       try {
-        // Closing alone would leave the remote process running.
-        channel.signal('KILL');
+        // Closing alone would leave the remote process running, and sshd refuses to pass a signal on to root's.
+        if (pid !== undefined) client.exec(killLine(pid), (_, killer) => killer?.resume());
         channel.close();
       } catch {
         // The connection is gone already; `ended` tells.

@@ -47,16 +47,18 @@ describe('lines of a box', () => {
 });
 
 describe('the start mark', () => {
-  it('is found across chunks and takes away what came before it', async () => {
-    const bytes = Buffer.from('Welcome!\u0001go\u0001\nfirst\nsecond');
+  it('is found across chunks, tells the process id and takes away what came before it', async () => {
+    const bytes = Buffer.from('Welcome!\u0001hotlap-start 4711\u0001\nfirst\nsecond');
     for (const sizes of [[1], [3], [1000]]) {
-      const rest = Buffer.concat(await all(afterMark(chunked(bytes, sizes), '\u0001go\u0001\n')));
-      expect(rest.toString()).toBe('first\nsecond');
+      const pids: number[] = [];
+      const rest = await all(afterMark(chunked(bytes, sizes), (pid) => pids.push(pid)));
+      expect(Buffer.concat(rest).toString()).toBe('first\nsecond');
+      expect(pids).toEqual([4711]);
     }
   });
 
   it('is missed with the text that came instead', async () => {
-    const reading = all(afterMark(chunked(Buffer.from('This account is not available.'), [5]), 'MARK'));
+    const reading = all(afterMark(chunked(Buffer.from('This account is not available.'), [5])));
     const error = await reading.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(NoMark);
     expect((error as NoMark).printed).toBe('This account is not available.');

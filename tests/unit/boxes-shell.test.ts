@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loginShellLine, quote, START_MARK } from '../../src/boxes/shell.ts';
+import { loginShellLine, quote, START_MARK, START_MARK_END } from '../../src/boxes/shell.ts';
 
 const run = promisify(execFile);
 
@@ -25,9 +25,11 @@ describe('a command line for a login shell', () => {
       fc.asyncProperty(fc.array(argument, { minLength: 1, maxLength: 5 }), async (given) => {
         const wellFormed = given.map((text) => text.toWellFormed());
         const line = loginShellLine(['printf', '%s\\n--\\n', ...wellFormed]);
-        const { stdout, stderr } = await run('/bin/sh', ['-c', line]);
-        expect(stdout).toBe(START_MARK + wellFormed.map((text) => `${text}\n--\n`).join(''));
-        expect(stderr).toBe(START_MARK);
+        const shell = run('/bin/sh', ['-c', line]);
+        const { stdout, stderr } = await shell;
+        const mark = START_MARK + shell.child.pid + START_MARK_END;
+        expect(stdout).toBe(mark + wellFormed.map((text) => `${text}\n--\n`).join(''));
+        expect(stderr).toBe(mark);
       }),
       { numRuns: 40 },
     );
