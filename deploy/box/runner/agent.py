@@ -1,0 +1,139 @@
+"""The agent: JSON lines in, JSON lines out, until standard input ends.
+
+Each request runs in a thread of its own, so that a `follow` of an hour holds up nothing; replies carry the request's
+id and a lock keeps their lines whole. `start` goes to the forker. Ending the agent ends no job.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import threading
+from typing import Any, Callable, Dict, Optional
+
+from end_job import cancel_job, forget_job, sweep_jobs
+from follow import follow_job
+from forker import Forker
+from job_folder import read_state
+from paths import BoxPaths
+from probe import probe
+from protocol import PROTOCOL_VERSION, BoxFailure, RequestError, check_job_key, to_json
+from python_choice import choose
+
+
+def runner_version() -> str:
+    archive = os.path.dirname(os.path.abspath(__file__))
+    if os.path.isfile(archive):
+        with open(archive, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    return "folder"
+
+
+class Agent:
+    def __init__(self, box: BoxPaths) -> None:
+        self._box = box
+        self._forker = Forker(box)
+        self._write_lock = threading.Lock()
+        self._starting: Dict[str, threading.Event] = {}
+        self._verbs: Dict[str, Callable[[int, Dict[str, Any]], Any]] = {
+            "start": self._start,
+            "follow": self._follow,
+            "cancel": lambda _id, request: {"found": cancel_job(self._box, _job_key(request))},
+            "status": lambda _id, request: {"state": read_state(self._box.job(_job_key(request)))},
+            "probe": lambda _id, request: probe(self._box, choose()),
+            "forget": lambda _id, request: {"removed": forget_job(self._box, _job_key(request))},
+            "sweep": lambda _id, request: {"removed": sweep_jobs(self._box, _keep(request))},
+        }
+
+    def run(self) -> None:
+        hello = {
+            "protocol": PROTOCOL_VERSION,
+            "runner": runner_version(),
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+        }
+        self._send({"hello": hello})
+        for line in sys.stdin.buffer:
+            if line.strip():
+                self._accept(line)
+        # Threads may still be following; they have nobody to talk to any more.
+        sys.stdout.flush()
+        os._exit(0)
+
+    def _accept(self, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+        except ValueError as error:
+            self._refuse(-1, "bad-request", f"no JSON: {error}")
+            return
+        if not isinstance(request, dict) or not isinstance(request.get("id"), int):
+            self._refuse(-1, "bad-request", "an object with a whole number as id was expected")
+            return
+        before = None
+        if request.get("op") == "start" and isinstance(request.get("job"), dict):
+            started = threading.Event()
+            self._starting[str(request["job"].get("job_key"))] = started
+        else:
+            # A `follow` sent right behind its `start`, without waiting for the answer, must find the job.
+            started = None
+            before = self._starting.get(str(request.get("job_key")))
+        threading.Thread(target=self._handle, args=(request, before, started), daemon=True).start()
+
+    def _handle(
+        self, request: Dict[str, Any], before: Optional[threading.Event], started: Optional[threading.Event]
+    ) -> None:
+        request_id = request["id"]
+        try:
+            if before is not None:
+                before.wait()
+            verb = self._verbs.get(str(request.get("op")))
+            if verb is None:
+                raise RequestError("bad-request", f"op: {request.get('op')!r} is none of {', '.join(self._verbs)}")
+            self._send({"id": request_id, "ok": True, "value": verb(request_id, request)})
+        except (RequestError, BoxFailure) as error:
+            self._refuse(request_id, error.kind, error.message)
+        except Exception as error:
+            self._refuse(request_id, "runner-crashed", f"{type(error).__name__}: {error}")
+        finally:
+            if started is not None:
+                started.set()
+                key = str(request["job"].get("job_key"))
+                if self._starting.get(key) is started:
+                    del self._starting[key]
+
+    def _refuse(self, request_id: int, kind: str, message: str) -> None:
+        self._send({"id": request_id, "ok": False, "error": {"kind": kind, "message": message}})
+
+    def _send(self, message: Dict[str, Any]) -> None:
+        data = (to_json(message) + "\n").encode()
+        try:
+            with self._write_lock:
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+        except OSError:
+            os._exit(0)  # Nobody reads us: the same as the end of standard input.
+
+    def _start(self, _id: int, request: Dict[str, Any]) -> Any:
+        return {"attached": self._forker.start(request.get("job"), request.get("seed"))}
+
+    def _follow(self, request_id: int, request: Dict[str, Any]) -> Any:
+        start = request.get("from", 0)
+        if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+            raise RequestError("bad-request", "from: a whole number was expected")
+        result = follow_job(
+            self._box, _job_key(request), start, lambda event: self._send({"id": request_id, "event": event})
+        )
+        return {"result": result}
+
+
+def _job_key(request: Dict[str, Any]) -> str:
+    return check_job_key(request.get("job_key"))
+
+
+def _keep(request: Dict[str, Any]) -> Any:
+    keep = request.get("keep")
+    if not isinstance(keep, list):
+        raise RequestError("bad-request", "keep: a list of job keys was expected")
+    return [check_job_key(key) for key in keep]

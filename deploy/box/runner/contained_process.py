@@ -1,0 +1,209 @@
+"""Runs one process in a room until it ends or has to end, drains what it writes, and leaves nothing of it alive.
+
+One thread, one selector: standard output and error, the result pipe, the control pipe of the launcher, bubblewrap's
+info pipe, and the wake-up pipe through which SIGCHLD and SIGTERM arrive. Nothing here waits for an end-of-file: a
+grandchild may hold a pipe open for ever. The main process's end is the end; then everything is killed, and since the
+writers are dead the pipes can be read to their ends.
+"""
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Optional
+
+import process_tree
+from protocol import OUTPUT_CHARACTERS, BoxFailure
+from result_pipe import plain_text
+from sandbox import Room
+
+_CHUNK = 64 * 1024
+
+
+class Wakeups:
+    """Turns SIGCHLD and SIGTERM into bytes on a pipe. One per supervisor; `cancelled` stays set."""
+
+    def __init__(self) -> None:
+        self.read_fd, write_fd = os.pipe()
+        os.set_blocking(self.read_fd, False)
+        os.set_blocking(write_fd, False)
+        self.cancelled = False
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._cancel)
+
+    def _cancel(self, *_: Any) -> None:
+        self.cancelled = True
+
+    def clear(self) -> None:
+        try:
+            while os.read(self.read_fd, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+
+class Tail:
+    """The last part of an endless output."""
+
+    def __init__(self) -> None:
+        self._most = 4 * OUTPUT_CHARACTERS
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+        if len(self._data) > 2 * self._most:
+            del self._data[: -self._most]
+
+    def text(self) -> str:
+        return plain_text(bytes(self._data))[-OUTPUT_CHARACTERS:]
+
+
+@dataclass
+class Command:
+    """`stop_if` is asked after every read of the result or control pipe and ends the process when true."""
+
+    argv: List[str]
+    env: Dict[str, str]
+    timeout_s: float
+    pass_fds: List[int] = field(default_factory=list)
+    readers: Dict[int, Callable[[bytes], None]] = field(default_factory=dict)
+    stop_if: Callable[[], bool] = lambda: False
+    #: Told which processes to end should this supervisor die: `(pgid, pids)`.
+    on_processes: Callable[[int, List[int]], None] = lambda _pgid, _pids: None
+
+
+@dataclass
+class Ended:
+    exit_code: Optional[int]
+    signal: Optional[int]
+    timed_out: bool
+    #: Ended by itself: neither timed out, stopped nor cancelled.
+    by_itself: bool
+    duration_ms: float
+    stdout: str
+    stderr: str
+
+
+def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
+    """Raises OSError when the process cannot be started and BoxFailure when it cannot be ended."""
+    started = time.monotonic()
+    options = {"user": room.uid, "group": room.uid, "extra_groups": room.groups} if room.uid is not None else {}
+    child = subprocess.Popen(
+        [*room.argv, *command.argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=command.env,
+        cwd=room.cwd,
+        pass_fds=(*room.pass_fds, *command.pass_fds),
+        start_new_session=True,
+        preexec_fn=room.limits,
+        **options,
+    )
+    room.close_passed()
+    while command.pass_fds:
+        os.close(command.pass_fds.pop())
+    command.on_processes(child.pid, [child.pid])
+
+    stdout, stderr = Tail(), Tail()
+    statuses: Dict[int, int] = {}
+    readers: Dict[int, Callable[[bytes], None]] = dict(command.readers)
+    assert child.stdout is not None and child.stderr is not None
+    readers[child.stdout.fileno()] = stdout.feed
+    readers[child.stderr.fileno()] = stderr.feed
+    if room.info_fd is not None:
+        readers[room.info_fd] = _InfoReader(child.pid, command.on_processes)
+
+    selector = selectors.DefaultSelector()
+    for fd, feed in readers.items():
+        os.set_blocking(fd, False)
+        selector.register(fd, selectors.EVENT_READ, feed)
+    selector.register(wakeups.read_fd, selectors.EVENT_READ, None)
+
+    deadline = started + command.timeout_s
+    timed_out = False
+    try:
+        while True:
+            process_tree.reap_all(statuses.__setitem__)
+            if child.pid in statuses or wakeups.cancelled or command.stop_if():
+                break
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                timed_out = True
+                break
+            for key, _ in selector.select(left_s):
+                if key.data is None:
+                    wakeups.clear()
+                elif not _read_once(key.fd, key.data):
+                    selector.unregister(key.fd)
+        duration_ms = (time.monotonic() - started) * 1000
+        ended_by_itself = child.pid in statuses
+        if not process_tree.end_children(child.pid, statuses.__setitem__):
+            raise BoxFailure("sandbox-failed", "a process of the job could not be killed")
+        _drain(readers)
+        by_itself = ended_by_itself and not command.stop_if()
+    finally:
+        selector.close()
+        child.returncode = 0  # Reaped above; Popen must not look for it.
+        child.stdout.close()
+        child.stderr.close()
+
+    exit_code, signal_number = _read_status(statuses.get(child.pid), bool(room.argv))
+    return Ended(exit_code, signal_number, timed_out, by_itself, duration_ms, stdout.text(), stderr.text())
+
+
+class _InfoReader:
+    """bubblewrap says `{"child-pid": n, ...}`: that process's death is the whole namespace's."""
+
+    def __init__(self, pid: int, on_processes: Callable[[int, List[int]], None]) -> None:
+        self._pid = pid
+        self._on_processes = on_processes
+        self._data = b""
+
+    def __call__(self, data: bytes) -> None:
+        self._data += data
+        try:
+            info = json.loads(self._data)
+        except ValueError:
+            return
+        self._on_processes(self._pid, [self._pid, int(info["child-pid"])])
+
+
+def _read_once(fd: int, feed: Callable[[bytes], None]) -> bool:
+    """False at the end of the file."""
+    try:
+        data = os.read(fd, _CHUNK)
+    except BlockingIOError:
+        return True
+    if data:
+        feed(data)
+    return bool(data)
+
+
+def _drain(readers: Dict[int, Callable[[bytes], None]]) -> None:
+    for fd, feed in readers.items():
+        while True:
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                break
+            if not data:
+                break
+            feed(data)
+
+
+def _read_status(status: Optional[int], is_wrapped: bool):
+    if status is None:
+        return None, None
+    if os.WIFSIGNALED(status):
+        return None, os.WTERMSIG(status)
+    code = os.WEXITSTATUS(status)
+    # bubblewrap reports a death by signal the way a shell does.
+    if is_wrapped and 128 < code <= 128 + 64:
+        return None, code - 128
+    return code, None

@@ -1,0 +1,250 @@
+"""The wire between Hotlap and a box: the Python half of src/boxes/protocol.ts.
+
+What arrives is parsed strictly into the dataclasses below: an unknown field, a missing one or a wrong type is a
+RequestError that names the field. What leaves is built from the report dataclasses with `to_json`.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+PROTOCOL_VERSION = 1
+MODES = ("test", "benchmark", "leaderboard", "profile")
+JOB_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+#: How much of an output reaches the report; the tail is kept.
+OUTPUT_CHARACTERS = 16_384
+RESULT_PIPE_BYTES = 1024 * 1024
+
+
+class RequestError(Exception):
+    """A refusal that the other side can read: `kind` is one of protocol.ts's error kinds."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class BoxFailure(Exception):
+    """The box could not do the job; ends in a result with outcome `box-error`."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    name: str
+    mode: str
+    timeout_s: float
+    cases: str
+
+
+@dataclass(frozen=True)
+class WarmupSpec:
+    file: str
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    protocol: int
+    job_key: str
+    lang: str
+    files: Dict[str, str]
+    main: str
+    warmup: Optional[WarmupSpec]
+    stages: List[StageSpec]
+    env: Dict[str, str]
+    world_size: Optional[int]
+    sandbox: str
+
+
+@dataclass
+class ProcessReport:
+    exit_code: Optional[int] = None
+    signal: Optional[int] = None
+    timed_out: bool = False
+    duration_ms: float = 0.0
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass
+class StageReport(ProcessReport):
+    name: str = ""
+    mode: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    timeout_s: float = 0.0
+    warmup: Optional[ProcessReport] = None
+    worker_died: bool = False
+    overflow: bool = False
+    lines: List[Tuple[str, str]] = field(default_factory=list)
+    malformed_lines: int = 0
+
+
+@dataclass
+class SystemInfo:
+    gpu: str = ""
+    device_count: int = 0
+    cpu: str = ""
+    runtime: str = ""
+    platform: str = ""
+    torch: str = ""
+    hostname: str = ""
+
+
+@dataclass
+class JobError:
+    kind: str
+    message: str
+
+
+@dataclass
+class JobResult:
+    job_key: str
+    outcome: str
+    error: Optional[JobError]
+    stages: List[StageReport]
+    system: SystemInfo
+    sandbox: str
+    protocol: int = PROTOCOL_VERSION
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON; ASCII only, so that no byte of an output can break a line or a decoder."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    return json.dumps(value, separators=(",", ":"))
+
+
+def check_job_key(value: Any) -> str:
+    if not isinstance(value, str) or not JOB_KEY.fullmatch(value) or value.startswith("."):
+        raise RequestError("bad-request", f"job_key: {value!r} is no job key")
+    return value
+
+
+def check_relative_path(where: str, path: str) -> str:
+    """Refuses what could leave the stage directory or mean two files at once."""
+    parts = path.split("/")
+    if not path or "\0" in path or "\n" in path or any(part in ("", ".", "..") for part in parts):
+        raise RequestError("bad-request", f"{where}: {path!r} is no plain relative path")
+    return path
+
+
+class _Fields:
+    """Takes the fields of one object one by one, then insists that none is left."""
+
+    def __init__(self, where: str, value: Any):
+        if not isinstance(value, dict):
+            raise RequestError("bad-request", f"{where}: an object was expected")
+        self.where = where
+        self.rest = dict(value)
+
+    def take(self, name: str, kinds: Tuple[type, ...]) -> Any:
+        if name not in self.rest:
+            raise RequestError("bad-request", f"{self.where}.{name}: missing")
+        value = self.rest.pop(name)
+        # bool is an int for Python, not for the protocol.
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise RequestError("bad-request", f"{self.where}.{name}: {wanted} was expected")
+        return value
+
+    def texts(self, name: str) -> Dict[str, str]:
+        value = self.take(name, (dict,))
+        for key, text in value.items():
+            if not isinstance(text, str):
+                raise RequestError("bad-request", f"{self.where}.{name}[{key!r}]: str was expected")
+        return value
+
+    def seconds(self, name: str) -> float:
+        value = self.take(name, (int, float))
+        if not 0 < value < 1e7:
+            raise RequestError("bad-request", f"{self.where}.{name}: a positive number of seconds was expected")
+        return float(value)
+
+    def end(self) -> None:
+        if self.rest:
+            raise RequestError("bad-request", f"{self.where}: unknown field {sorted(self.rest)[0]!r}")
+
+
+def parse_job(value: Any) -> JobSpec:
+    """The job of a `start` request. Raises RequestError, with kind `protocol-error` for another version."""
+    if isinstance(value, dict) and value.get("protocol") != PROTOCOL_VERSION:
+        raise RequestError(
+            "protocol-error", f"job.protocol is {value.get('protocol')!r}, this runner speaks {PROTOCOL_VERSION}"
+        )
+    job = _Fields("job", value)
+    protocol = job.take("protocol", (int,))
+    job_key = check_job_key(job.take("job_key", (str,)))
+    lang = job.take("lang", (str,))
+    if lang != "py":
+        raise RequestError("bad-request", f"job.lang: {lang!r} is not supported")
+    files = job.texts("files")
+    for path in files:
+        check_relative_path("job.files", path)
+        for parent in _parents(path):
+            if parent in files:
+                raise RequestError("bad-request", f"job.files: {parent!r} is a file and a folder")
+    main = job.take("main", (str,))
+    if main not in files:
+        raise RequestError("bad-request", f"job.main: {main!r} is not in files")
+    warmup_value = job.take("warmup", (dict, type(None)))
+    warmup = None
+    if warmup_value is not None:
+        fields = _Fields("job.warmup", warmup_value)
+        warmup = WarmupSpec(file=fields.take("file", (str,)), timeout_s=fields.seconds("timeout_s"))
+        fields.end()
+        if warmup.file not in files:
+            raise RequestError("bad-request", f"job.warmup.file: {warmup.file!r} is not in files")
+    stages = [_parse_stage(f"job.stages[{i}]", item) for i, item in enumerate(job.take("stages", (list,)))]
+    if not stages:
+        raise RequestError("bad-request", "job.stages: at least one was expected")
+    if len({stage.name for stage in stages}) != len(stages):
+        raise RequestError("bad-request", "job.stages: two stages have the same name")
+    env = job.texts("env")
+    for name, text in env.items():
+        if not name or "=" in name or "\0" in name or "\0" in text:
+            raise RequestError("bad-request", f"job.env: {name!r} is no variable")
+    world_size = job.take("world_size", (int, type(None)))
+    if world_size is not None and world_size < 1:
+        raise RequestError("bad-request", "job.world_size: a positive number was expected")
+    sandbox = job.take("sandbox", (str,))
+    if sandbox not in ("auto", "off"):
+        raise RequestError("bad-request", f"job.sandbox: {sandbox!r} is neither auto nor off")
+    job.end()
+    return JobSpec(protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox)
+
+
+def _parse_stage(where: str, value: Any) -> StageSpec:
+    fields = _Fields(where, value)
+    stage = StageSpec(
+        name=fields.take("name", (str,)),
+        mode=fields.take("mode", (str,)),
+        timeout_s=fields.seconds("timeout_s"),
+        cases=fields.take("cases", (str,)),
+    )
+    fields.end()
+    if stage.mode not in MODES:
+        raise RequestError("bad-request", f"{where}.mode: {stage.mode!r} is none of {', '.join(MODES)}")
+    return stage
+
+
+def parse_seed(value: Any) -> Optional[int]:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise RequestError("bad-request", "seed: null or a whole number was expected")
+    return value
+
+
+def _parents(path: str) -> List[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]

@@ -1,0 +1,145 @@
+"""Which Python runs the jobs, and whether the sandbox works: both are found out by running one in the other.
+
+The first `python3` on PATH may live in a home that the sandbox user can't enter. Of the interpreters that do run, the
+first with torch wins, else the first.
+"""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+import sandbox
+from protocol import BoxFailure
+
+#: torch is not imported: that takes seconds, and its version file says the same.
+_ASK = r"""
+import importlib.util, json, os, platform, re, sys
+found = {"python": platform.python_version(), "executable": sys.executable, "new": sys.version_info >= (3, 8),
+         "torch": None, "cuda": None, "hip": None}
+try:
+    spec = importlib.util.find_spec("torch")
+    path = os.path.join(os.path.dirname(spec.origin), "version.py")
+    text = open(path, encoding="utf-8").read()
+    for key, name in (("torch", "__version__"), ("cuda", "cuda"), ("hip", "hip")):
+        match = re.search(r"^%s\b[^=\n]*=\s*['\"]([^'\"]*)['\"]" % name, text, re.M)
+        found[key] = match.group(1) if match else None
+except Exception:
+    pass
+print(json.dumps(found))
+"""
+_TRIAL_S = 5.0
+
+
+@dataclass(frozen=True)
+class JobPython:
+    path: str
+    version: str
+    torch: Optional[str]
+    cuda: Optional[str]
+    hip: Optional[str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    policy: sandbox.Policy
+    python: JobPython
+    #: Why there is no sandbox.
+    problem: Optional[str]
+
+
+def choose(allow_sandbox: bool = True) -> Choice:
+    """Tries the sandbox with each Python, then without it. Raises BoxFailure when no Python runs at all."""
+    problem: Optional[str] = "the job asked for none"
+    if allow_sandbox:
+        choice, problem = _choose_sandboxed()
+        if choice is not None:
+            return choice
+    found = _choose_from([sandbox.Policy("none", python=path) for path in _candidates()])
+    if isinstance(found, str):
+        raise BoxFailure("sandbox-failed", f"no python3 runs here: {found}")
+    return Choice(found[0], found[1], problem)
+
+
+def _choose_sandboxed() -> Tuple[Optional[Choice], Optional[str]]:
+    if not sys.platform.startswith("linux"):
+        return None, "bubblewrap needs Linux"
+    bwrap = shutil.which("bwrap", path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/bin")
+    if bwrap is None:
+        return None, "bubblewrap (bwrap) is not installed"
+    try:
+        options = sandbox.find_bwrap_options(bwrap)
+    except BoxFailure as failure:
+        return None, failure.message
+    found = _choose_from(
+        [sandbox.Policy("bwrap", bwrap, options, path, _folders_of(path)) for path in _candidates()]
+    )
+    if isinstance(found, str):
+        return None, f"the trial run of bubblewrap failed: {found}"
+    return Choice(found[0], found[1], None), None
+
+
+def _choose_from(policies: List[sandbox.Policy]):
+    first = None
+    problem = "there is none"
+    for policy in policies:
+        answer = _ask(policy)
+        if isinstance(answer, str):
+            problem = answer
+            continue
+        if answer.torch is not None:
+            return policy, answer
+        first = first or (policy, answer)
+    return first or problem
+
+
+def _candidates() -> List[str]:
+    paths = [sys.executable, shutil.which("python3"), "/usr/bin/python3", "/usr/local/bin/python3"]
+    return [path for i, path in enumerate(paths) if path and os.path.exists(path) and path not in paths[:i]]
+
+
+def _folders_of(python: str) -> Tuple[str, ...]:
+    """The folders outside the system's that an interpreter needs: its own prefix and the one that it links to."""
+    folders: List[str] = []
+    for path in (python, os.path.realpath(python)):
+        prefix = os.path.dirname(os.path.dirname(path))
+        known = prefix == "/" or prefix in folders or prefix.split("/")[1] in ("usr", "opt", "nix", "bin")
+        if not known:
+            folders.append(prefix)
+    return tuple(folders)
+
+
+def _ask(policy: sandbox.Policy):
+    """The answer of the policy's Python as JobPython, or what went wrong as text."""
+    room = sandbox.Room("/", "/", "/tmp", "/", "", "")
+    try:
+        if policy.kind == "bwrap":
+            room = sandbox.make_room(policy, "/nonexistent", "trial", {}, "", b"")
+        options = {"user": room.uid, "group": room.uid, "extra_groups": room.groups} if room.uid is not None else {}
+        ended = subprocess.run(
+            [*room.argv, policy.python, "-c", _ASK],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=tuple(room.pass_fds),
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            timeout=_TRIAL_S,
+            check=False,
+            **options,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    finally:
+        room.leave()
+    try:
+        found = json.loads(ended.stdout)
+    except ValueError:
+        return ended.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit code {ended.returncode}"
+    if not found["new"]:
+        return f"{policy.python} is Python {found['python']}, 3.8 is the oldest that will do"
+    return JobPython(policy.python, found["python"], found["torch"], found["cuda"], found["hip"])

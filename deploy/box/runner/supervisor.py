@@ -1,0 +1,123 @@
+"""The life of one job, in a process of its own: a session of its own, no thread, no tie to the agent.
+
+    lock held (by whoever forked us) -> started -> stages in order -> everything dead -> result.json -> finished
+    -> scratch removed -> lock gone with the process
+
+The first stage that does not pass ends the job. SIGTERM cancels it. A fault of the box becomes outcome `box-error`.
+"""
+from __future__ import annotations
+
+import os
+import pkgutil
+import signal
+import sys
+import traceback
+from typing import List, Optional
+
+import disk
+import process_tree
+from contained_process import Wakeups
+from end_job import job_marker
+from events import EventLog
+from paths import BoxPaths, JobPaths, make_scratch
+from probe import load_system
+from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, SystemInfo, to_json
+from python_choice import Choice
+from sandbox import make_cache_folder, sandbox_uid
+from stage import StageRunner, has_passed
+
+
+def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, lock_fd: int) -> None:
+    """Runs the job to its result. Expects to be alone in its process, with SIGTERM blocked; returns when all is done."""
+    paths = box.job(job.job_key)
+    wakeups = Wakeups()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
+    process_tree.adopt_orphans()
+    process_tree.close_to_peers()
+    result = JobResult(job.job_key, "finished", None, [], SystemInfo(), choice.policy.kind)
+    events: Optional[EventLog] = None
+    try:
+        events = EventLog(paths.events)
+        events.write("started", pid=os.getpid(), sandbox=choice.policy.kind)
+        result.system = load_system(box, choice)
+        _run_stages(paths, job, seed, choice, events, wakeups, result.stages)
+        if wakeups.cancelled:
+            result.outcome = "cancelled"
+    except BoxFailure as failure:
+        _fail(result, failure.kind, failure.message)
+    except OSError as error:
+        _fail(result, "disk-full" if disk.is_full(error) else "runner-crashed", str(error))
+    except Exception as error:
+        traceback.print_exc()
+        _fail(result, "runner-crashed", f"{type(error).__name__}: {error}")
+    process_tree.end_children(None, lambda _pid, _status: None)
+    result = _write_result(paths, result)
+    if events is not None:
+        events.write("finished", outcome=result.outcome)
+    disk.remove_tree(paths.scratch)
+    disk.release_reserve(paths.reserve)
+
+
+def _run_stages(
+    paths: JobPaths,
+    job: JobSpec,
+    seed: Optional[int],
+    choice: Choice,
+    events: EventLog,
+    wakeups: Wakeups,
+    reports: List[StageReport],
+) -> None:
+    make_scratch(paths)
+    uid = sandbox_uid() if choice.policy.kind == "bwrap" else None
+    make_cache_folder(os.path.join(paths.scratch, "cache"), uid)
+    launcher = pkgutil.get_data("launcher", "launcher.py")
+    assert launcher is not None
+    runner = StageRunner(
+        job=job,
+        policy=choice.policy,
+        scratch=paths.scratch,
+        marker=job_marker(paths).partition("=")[2],
+        launcher=launcher,
+        seed=seed,
+        events=events,
+        wakeups=wakeups,
+        on_processes=lambda pgid, pids: _record_processes(paths, pgid, pids),
+    )
+    for index, stage in enumerate(job.stages):
+        if wakeups.cancelled:
+            return
+        reports.append(runner.run(index, stage))
+        if not has_passed(reports[-1]):
+            return
+
+
+def _record_processes(paths: JobPaths, pgid: int, pids: List[int]) -> None:
+    found = [process_tree.find_process(pid) for pid in pids]
+    text = to_json({"pgid": pgid, "pids": [[process.pid, process.born] for process in found if process is not None]})
+    temporary = paths.processes + ".tmp"
+    with open(temporary, "w", encoding="ascii") as out:
+        out.write(text)
+    os.rename(temporary, paths.processes)
+
+
+def _fail(result: JobResult, kind: str, message: str) -> None:
+    result.outcome = "box-error"
+    result.error = JobError(kind, message)
+
+
+def _write_result(paths: JobPaths, result: JobResult) -> JobResult:
+    try:
+        disk.write_durably(paths.result, to_json(result))
+        return result
+    except OSError as error:
+        print(f"result.json could not be written: {error}", file=sys.stderr)
+        _fail(result, "disk-full" if disk.is_full(error) else "runner-crashed", f"the result is lost: {error}")
+        result.stages = []
+        disk.remove_tree(paths.scratch)
+        disk.release_reserve(paths.reserve)
+    try:
+        disk.write_durably(paths.result, to_json(result))
+    except OSError as error:
+        print(f"nor could the report of that: {error}", file=sys.stderr)
+    return result
