@@ -12,6 +12,9 @@ export type Sql = postgres.Sql<Types>;
 /** What a query function takes first: the pool and the argument of `sql.begin` both fit. */
 export type Db = postgres.ISql<Types>;
 
+/** How long `end()` lets queries that are under way finish. */
+const CLOSE_TIMEOUT_S = 2;
+
 function parseBigint(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value))
@@ -26,12 +29,17 @@ function parseBigint(text: string): number {
  * int8 arrives as a number (one that is not exact throws), numeric as a string, timestamptz as a Date.
  */
 export function connect(databaseUrl: string, options: { maxConnections: number; log: Log }): Sql {
-  return postgres<{ bigint: postgres.PostgresType<number> }>(databaseUrl, {
+  const sql = postgres<{ bigint: postgres.PostgresType<number> }>(databaseUrl, {
     max: options.maxConnections,
     types: { bigint: { to: 20, from: [20], serialize: String, parse: parseBigint } },
     connection: { application_name: 'hotlap', search_path: 'hotlap' },
     onnotice: (notice) => options.log.debug({ notice }, 'PostgreSQL notice'),
     // The library waits up to 20 s between attempts; a server that restarts is back much sooner.
     backoff: (attempt) => Math.min(2, 0.05 * 2 ** attempt),
+  });
+  // A pool that has ever lost a connection under a query waits for it for ever when it is closed without a limit.
+  const end = sql.end.bind(sql);
+  return Object.assign(sql, {
+    end: (limit?: { timeout?: number }) => end({ timeout: CLOSE_TIMEOUT_S, ...limit }),
   });
 }

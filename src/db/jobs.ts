@@ -149,7 +149,7 @@ export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
 }
 
 /** Keys (`<job id>.<attempt>`) of all jobs that may be alive on a box; everything else there may be swept. */
-export async function listLeasedJobs(db: Db, boxId: number): Promise<{ jobId: number; attempt: number }[]> {
+export async function jobsAliveOn(db: Db, boxId: number): Promise<{ jobId: number; attempt: number }[]> {
   return db<{ jobId: number; attempt: number }[]>`
     select id as "jobId", attempt from hotlap.jobs
     where box_id = ${boxId} and status in ('leased', 'running')`;

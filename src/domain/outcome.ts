@@ -107,9 +107,9 @@ function storableText<T>(value: T): T {
 
 function readStage(report: StageReport): StageOutcome {
   const last = new Map(report.lines);
-  const tests = readTests(last);
-  const benchmarks = readBenchmarks(last);
-  const profiles = readProfiles(last);
+  const tests = readTestLines(last);
+  const benchmarks = readBenchmarkLines(last);
+  const profiles = readProfileLines(last);
   const failure = findFailure(report, last, tests);
   return {
     name: report.name,
@@ -272,7 +272,7 @@ function crashSummary(report: StageReport): string {
   return `The evaluation ended with ${code} and no verdict.`;
 }
 
-function readTests(last: Map<string, string>): TestCase[] {
+export function readTestLines(last: Map<string, string>): TestCase[] {
   return indices(last, 'test').map((i) => ({
     spec: last.get(`test.${i}.spec`) ?? '',
     passed: last.get(`test.${i}.status`) === 'pass',
@@ -280,7 +280,7 @@ function readTests(last: Map<string, string>): TestCase[] {
   }));
 }
 
-function readBenchmarks(last: Map<string, string>): BenchmarkCase[] {
+export function readBenchmarkLines(last: Map<string, string>): BenchmarkCase[] {
   const cases: BenchmarkCase[] = [];
   for (const i of indices(last, 'benchmark')) {
     const number = (name: string) => {
@@ -303,7 +303,7 @@ function readBenchmarks(last: Map<string, string>): BenchmarkCase[] {
   return cases;
 }
 
-function readProfiles(last: Map<string, string>): { spec: string; report: string }[] {
+export function readProfileLines(last: Map<string, string>): { spec: string; report: string }[] {
   return indices(last, 'benchmark').flatMap((i) => {
     const encoded = last.get(`benchmark.${i}.report`);
     if (encoded === undefined) return [];

@@ -1,0 +1,31 @@
+/** Numbers as people read them. */
+
+/** A time with four significant digits in the unit that suits it: 1.234 ms, 12.34 µs, 2.000 s. */
+export function formatSeconds(seconds: number): string {
+  const [factor, unit] = unitFor(Math.abs(seconds));
+  const value = seconds * factor;
+  const digits = value === 0 ? 0 : Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value))));
+  return `${value.toFixed(Math.min(digits, 6))} ${unit}`;
+}
+
+function unitFor(seconds: number): [number, string] {
+  if (seconds >= 1 || seconds === 0) return [1, 's'];
+  if (seconds >= 1e-3) return [1e3, 'ms'];
+  if (seconds >= 1e-6) return [1e6, 'µs'];
+  return [1e9, 'ns'];
+}
+
+export function formatScore(score: number | null): string {
+  return score === null ? '—' : formatSeconds(score);
+}
+
+export function formatDuration(ms: number): string {
+  return ms < 60_000
+    ? `${(ms / 1000).toFixed(1)} s`
+    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** A Discord timestamp that every reader sees in their own time zone. */
+export function timestamp(date: Date, style: 'R' | 'f' | 'd'): string {
+  return `<t:${Math.floor(date.getTime() / 1000)}:${style}>`;
+}

@@ -1,0 +1,72 @@
+/** The full report of a submission as a text file: every stage, case and time. Of secret runs, whether they passed. */
+import type { BenchmarkCase } from '../domain/outcome.ts';
+import { readBenchmarkLines, readProfileLines, readTestLines } from '../domain/outcome.ts';
+import { modeLabels, type RunView, type SubmissionView } from '../domain/submission.ts';
+import { formatDuration, formatScore, formatSeconds } from './measure.ts';
+
+export interface ReportFile {
+  name: string;
+  text: string;
+}
+
+export function reportFile(view: SubmissionView, runs: RunView[]): ReportFile {
+  const parts = [head(view), ...runs.map((run) => (run.secret ? secretRun(run) : publicRun(run)))];
+  return { name: `report-${view.id}.txt`, text: `${parts.join('\n\n')}\n` };
+}
+
+function head(view: SubmissionView): string {
+  const lines = [
+    `Submission #${view.id}: ${view.fileName} on ${view.leaderboard}, mode ${modeLabels[view.mode]}`,
+    `Status: ${view.status}${view.reason ? ` (${view.reason})` : ''}`,
+  ];
+  for (const gpu of view.gpus) {
+    const secret = gpu.secretScore === null ? '' : `, secret score ${formatScore(gpu.secretScore)}`;
+    if (view.mode === 'leaderboard')
+      lines.push(`${gpu.gpuType}: public score ${formatScore(gpu.publicScore)}${secret}`);
+  }
+  return lines.join('\n');
+}
+
+function title(run: RunView): string {
+  const took = formatDuration(run.finishedAt.getTime() - run.startedAt.getTime());
+  const text = `${run.gpuType}, ${run.secret ? 'secret' : 'public'} run, ${run.stage}: ${run.passed ? 'passed' : 'failed'} after ${took}`;
+  return `${text}\n${'-'.repeat(text.length)}`;
+}
+
+function secretRun(run: RunView): string {
+  return title(run);
+}
+
+function publicRun(run: RunView): string {
+  const parts = [title(run), `${machine(run)}; exit code ${run.exitCode ?? 'none'}; sandbox ${run.sandbox}`];
+  if (run.failure)
+    parts.push([run.failure.summary, run.failure.detail].filter((text) => text !== '').join('\n'));
+  const lines = new Map(run.result);
+  const tests = readTestLines(lines);
+  if (tests.length > 0) {
+    parts.push(
+      tests
+        .map(
+          (test) =>
+            `${test.passed ? 'pass' : 'FAIL'}  ${test.spec}${test.message ? `\n      ${test.message.replaceAll('\n', '\n      ')}` : ''}`,
+        )
+        .join('\n'),
+    );
+  }
+  const benchmarks = readBenchmarkLines(lines);
+  if (benchmarks.length > 0) parts.push(benchmarks.map(benchmarkLine).join('\n'));
+  for (const profile of readProfileLines(lines)) parts.push(`Profile of ${profile.spec}\n${profile.report}`);
+  if (run.stdout.trim() !== '') parts.push(`Output:\n${run.stdout.trimEnd()}`);
+  if (run.stderr.trim() !== '') parts.push(`Error output:\n${run.stderr.trimEnd()}`);
+  return parts.join('\n');
+}
+
+function benchmarkLine(item: BenchmarkCase): string {
+  const ns = (value: number | null) => (value === null ? '—' : formatSeconds(value / 1e9));
+  return `${ns(item.meanNs)} ± ${ns(item.errNs)} (best ${ns(item.bestNs)}, worst ${ns(item.worstNs)}, ${item.runs} runs)  ${item.spec}`;
+}
+
+function machine(run: RunView): string {
+  const { gpu, cpu, runtime, torch, platform } = run.system;
+  return [gpu, cpu, runtime, torch && `torch ${torch}`, platform].filter((part) => part !== '').join(', ');
+}

@@ -1,0 +1,152 @@
+/**
+ * A submission as an embed, at every moment of its life. The view decides what is in it: for anyone but the owner and
+ * admins it comes without secret scores.
+ */
+import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
+import { failureLabels } from '../domain/rank.ts';
+import { type GpuResult, type JobView, modeLabels, type SubmissionView } from '../domain/submission.ts';
+import { colours } from './colours.ts';
+import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
+import { formatScore, timestamp } from './measure.ts';
+
+/** Discord's 25 fields, less room for a note. */
+const MAX_GPUS = 20;
+
+export function submissionEmbed(view: SubmissionView): APIEmbed {
+  const { title, colour } = headline(view);
+  return {
+    title: `${title} · #${view.id}`,
+    color: colour,
+    description: [
+      `${code(view.fileName)} on **${plain(view.leaderboard)}**, mode **${modeLabels[view.mode]}**, sent ${timestamp(view.createdAt, 'R')}`,
+      ...notes(view),
+    ].join('\n'),
+    fields: view.gpus.slice(0, MAX_GPUS).map((gpu) => gpuField(view, gpu)),
+  };
+}
+
+function headline(view: SubmissionView): { title: string; colour: number } {
+  switch (view.status) {
+    case 'queued':
+      return { title: 'Queued', colour: colours.waiting };
+    case 'running':
+      return { title: 'Running', colour: colours.running };
+    case 'done':
+      return { title: view.mode === 'leaderboard' ? 'Ranked' : 'Passed', colour: colours.good };
+    case 'failed':
+      return view.gpus.some((gpu) => isOurs(gpu))
+        ? { title: 'Our fault: a box failed', colour: colours.ours }
+        : { title: 'Failed', colour: colours.bad };
+    case 'cancelled':
+      return { title: 'Cancelled', colour: colours.waiting };
+    case 'rejected':
+      return { title: 'Rejected', colour: colours.bad };
+  }
+}
+
+function isOurs(gpu: GpuResult): boolean {
+  return gpu.publicJob.status === 'failed' || gpu.secretJob?.status === 'failed';
+}
+
+function notes(view: SubmissionView): string[] {
+  const lines: string[] = [];
+  const closed = !['queued', 'running'].includes(view.status);
+  if (closed && view.gpus.some((gpu) => gpu.publicJob.sandbox === 'none')) {
+    lines.push('⚠️ Run without a sandbox: this box offers none.');
+  }
+  if (view.status === 'failed' && view.gpus.some(isOurs)) {
+    lines.push('The box failed, not your code. Nothing is held against you: submit the file again.');
+  }
+  if (view.gpus.length > MAX_GPUS)
+    lines.push(`${view.gpus.length - MAX_GPUS} more GPU types: see the report.`);
+  return lines;
+}
+
+function gpuField(view: SubmissionView, gpu: GpuResult): APIEmbedField {
+  const open = [gpu.publicJob, gpu.secretJob].some(
+    (job) => job && ['queued', 'leased', 'running'].includes(job.status),
+  );
+  return {
+    name: cut(`${gpu.gpuType} · ${open ? 'in progress' : statusWord(view, gpu)}`, 256),
+    value: cut((open ? progressLines(gpu) : resultLines(view, gpu)).join('\n'), FIELD_CHARS),
+    inline: false,
+  };
+}
+
+function statusWord(view: SubmissionView, gpu: GpuResult): string {
+  if (isOurs(gpu)) return 'failed, our fault';
+  if (gpu.publicJob.status === 'cancelled') return 'cancelled';
+  if (gpu.publicJob.failure) return `failed: ${failureLabels[gpu.publicJob.failure.kind]}`;
+  if (gpu.publicJob.passed === false) return 'failed';
+  if (view.mode !== 'leaderboard') return 'done';
+  if (gpu.secretJob?.passed === false) return 'failed: the secret run';
+  if (!gpu.eligible) return 'not ranked';
+  return gpu.rank === null ? 'done, behind your best entry' : `done, place ${gpu.rank}`;
+}
+
+function progressLines(gpu: GpuResult): string[] {
+  const lines = [`${gpu.secretJob ? 'Public run: ' : ''}${jobLine(gpu.publicJob)}`];
+  if (gpu.secretJob) lines.push(`Secret run: ${jobLine(gpu.secretJob)}`);
+  return lines;
+}
+
+/** One sentence on what a job does or waits for. */
+export function jobLine(job: JobView): string {
+  switch (job.status) {
+    case 'queued':
+      return queuedLine(job);
+    case 'leased':
+      return `starting on ${code(job.box ?? '?')}`;
+    case 'running': {
+      const where = `on ${code(job.box ?? '?')}`;
+      if (!job.progress) return `starting ${where}`;
+      const { stage, state, done, of } = job.progress;
+      if (state === 'warmup') return `${where}: warming up for ${stage}`;
+      return `${where}: ${stage}${of > 0 ? `, ${done} of ${of}` : ''}${state === 'finished' ? ' finished' : ''}`;
+    }
+    case 'finished':
+      return job.passed ? 'passed' : 'failed';
+    case 'failed':
+      return 'given up: the box failed, not your code';
+    case 'cancelled':
+      return 'not run';
+  }
+}
+
+function queuedLine(job: JobView): string {
+  const place = `queued, position ${(job.ahead ?? 0) + 1}`;
+  const again = job.attempt > 0 ? ' The box failed, not your code: it will run again.' : '';
+  if (job.boxesReady > 0) return `${place}.${again}`;
+  const cause =
+    job.boxesOffline > 0
+      ? 'no box of this GPU type can be reached now'
+      : 'no box of this GPU type is registered yet';
+  return `${place}. It waits because ${cause}: the box, not your code.`;
+}
+
+function resultLines(view: SubmissionView, gpu: GpuResult): string[] {
+  const { publicJob, secretJob } = gpu;
+  if (isOurs(gpu))
+    return [`The box failed (${code(publicJob.boxErrorKind ?? secretJob?.boxErrorKind ?? 'unknown')}).`];
+  const lines: string[] = [];
+  if (view.mode === 'leaderboard' && gpu.publicScore !== null) {
+    lines.push(`Public score **${formatScore(gpu.publicScore)}**`);
+  }
+  if (gpu.secretScore !== null)
+    lines.push(`Secret score **${formatScore(gpu.secretScore)}** (only you and the organisers see it)`);
+  const { failure } = publicJob;
+  if (failure) {
+    const head = cut(plain(failure.summary), 300);
+    lines.push(head);
+    const detail = failure.detail.trim();
+    if (detail !== '') lines.push(codeBlock(detail, FIELD_CHARS - head.length - 40));
+  } else if (secretJob?.passed === false) {
+    lines.push(
+      'It passed the public cases and failed on the secret ones, which are the same problem with other numbers. Look for anything that depends on the public values.',
+    );
+  } else if (gpu.reason && !gpu.eligible) {
+    lines.push(`Not ranked: ${plain(gpu.reason)}`);
+  }
+  if (lines.length === 0) lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
+  return lines;
+}

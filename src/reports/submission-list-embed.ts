@@ -1,0 +1,46 @@
+/** `/submissions mine`: the owner's own list, secret scores included. Ephemeral, always. */
+import type { APIEmbed } from 'discord-api-types/v10';
+import { modeLabels, type SubmissionSummary } from '../domain/submission.ts';
+import { colours } from './colours.ts';
+import { code, cut, plain } from './markdown.ts';
+import { formatScore, timestamp } from './measure.ts';
+
+export const LIST_PAGE = 8;
+
+const marks = {
+  queued: '🕓',
+  running: '▶️',
+  done: '✅',
+  failed: '❌',
+  cancelled: '🚫',
+  rejected: '⛔',
+} as const;
+
+export function submissionListEmbed(list: {
+  items: SubmissionSummary[];
+  total: number;
+  /** From 0. */
+  page: number;
+  filtered: boolean;
+}): APIEmbed {
+  const pages = Math.max(1, Math.ceil(list.total / LIST_PAGE));
+  const empty = list.filtered
+    ? 'None fits this filter.'
+    : 'You have not submitted anything yet: `/submit` starts it.';
+  return {
+    title: 'Your submissions',
+    color: colours.running,
+    description: cut(list.items.map(itemLines).join('\n\n') || empty, 4096),
+    footer: { text: `${list.total} in all${pages > 1 ? ` · page ${list.page + 1} of ${pages}` : ''}` },
+  };
+}
+
+function itemLines(item: SubmissionSummary): string {
+  const head = `${marks[item.status]} **#${item.id}** ${plain(item.leaderboard)} · ${code(item.fileName)} · ${modeLabels[item.mode]} · ${timestamp(item.createdAt, 'R')}`;
+  const status = `${item.status}${item.reason ? `: ${plain(cut(item.reason, 120))}` : ''}`;
+  const gpus = item.gpus.slice(0, 6).map((gpu) => {
+    if (gpu.publicScore === null && gpu.secretScore === null) return gpu.gpuType;
+    return `${gpu.gpuType}: public **${formatScore(gpu.publicScore)}**, secret **${formatScore(gpu.secretScore)}**`;
+  });
+  return [head, status, gpus.join('\n')].join('\n');
+}

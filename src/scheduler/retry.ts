@@ -1,0 +1,27 @@
+/**
+ * What happens after a failure of ours: how long a job waits before its next attempt, by the kind of failure. When the
+ * delays of a kind are used up, the submission fails as "our fault".
+ */
+import type { BoxErrorKind } from '../domain/errors.ts';
+
+const second = 1000;
+const minute = 60 * second;
+
+const delaysMs: Record<BoxErrorKind, number[]> = {
+  // A box that is away is not claimed for, so these count only breaks in mid-job.
+  unreachable: [second, 10 * second, minute, 5 * minute],
+  'channel-lost': [second, 10 * second, minute, 5 * minute],
+  'auth-refused': [10 * second, minute, 5 * minute],
+  'host-key-changed': [10 * second, minute, 5 * minute],
+  'no-python': [10 * second, minute, 5 * minute],
+  'disk-full': [5 * second, 30 * second, 2 * minute, 10 * minute],
+  'sandbox-failed': [5 * second, 30 * second, 2 * minute],
+  'runner-crashed': [second, 10 * second, minute],
+  'protocol-error': [second, 10 * second],
+  'unknown-job': [0, second, 10 * second],
+};
+
+/** `attempt` counts from 1. Null: give up. */
+export function retryDelayMs(kind: BoxErrorKind, attempt: number): number | null {
+  return delaysMs[kind][attempt - 1] ?? null;
+}
