@@ -39,7 +39,6 @@ export function connect(databaseUrl: string, options: { maxConnections: number; 
   });
   // A pool that has ever lost a connection under a query waits for it for ever when it is closed without a limit.
   const end = sql.end.bind(sql);
-  return Object.assign(sql, {
-    end: (limit?: { timeout?: number }) => end({ timeout: CLOSE_TIMEOUT_S, ...limit }),
-  });
+  sql.end = (limit) => end({ timeout: CLOSE_TIMEOUT_S, ...limit });
+  return sql;
 }
