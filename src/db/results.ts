@@ -173,4 +173,5 @@ async function oweMessages(tx: Db, submissionId: number): Promise<void> {
     select 'announcement', ${submissionId}::bigint, 'announcement-' || ${submissionId}::text
     where exists (select from hotlap.submission_scores where submission_id = ${submissionId} and eligible)
     on conflict (dedupe_key) do nothing`;
+  await tx`select pg_notify('hotlap_outbox', '')`;
 }

@@ -1,0 +1,198 @@
+/** `/leaderboard show|list|task|template`: what everybody may read. */
+import {
+  ActionRowBuilder,
+  AttachmentBuilder,
+  ButtonBuilder,
+  ButtonStyle,
+  type ChatInputCommandInteraction,
+  SlashCommandBuilder,
+} from 'discord.js';
+import { listBoardEntries, listBoardTops } from '../src/db/board.ts';
+import type { Sql } from '../src/db/client.ts';
+import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
+import type { Command, CommandContext } from '../src/discord/command.ts';
+import { completeGpu, completeLanguage, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
+import { pageButtons } from '../src/discord/page-buttons.ts';
+import { UserError } from '../src/domain/errors.ts';
+import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
+
+export const leaderboard: Command = {
+  data: new SlashCommandBuilder()
+    .setName('leaderboard')
+    .setDescription('Boards, tasks and templates')
+    .addSubcommand((sub) =>
+      sub
+        .setName('show')
+        .setDescription('Who is ranked')
+        .addStringOption((option) =>
+          option.setName('name').setDescription('The leaderboard').setRequired(true).setAutocomplete(true),
+        )
+        .addStringOption((option) => option.setName('gpu').setDescription('GPU type').setAutocomplete(true))
+        .addIntegerOption((option) => option.setName('page').setDescription('Page, from 1').setMinValue(1)),
+    )
+    .addSubcommand((sub) =>
+      sub.setName('list').setDescription('All leaderboards, with deadlines and best scores'),
+    )
+    .addSubcommand((sub) =>
+      sub
+        .setName('task')
+        .setDescription('What to solve: statement, cases, limits, files')
+        .addStringOption((option) =>
+          option.setName('name').setDescription('The leaderboard').setRequired(true).setAutocomplete(true),
+        ),
+    )
+    .addSubcommand((sub) =>
+      sub
+        .setName('template')
+        .setDescription('A file to start from')
+        .addStringOption((option) =>
+          option.setName('name').setDescription('The leaderboard').setRequired(true).setAutocomplete(true),
+        )
+        .addStringOption((option) =>
+          option
+            .setName('language')
+            .setDescription('Template language')
+            .setRequired(true)
+            .setAutocomplete(true),
+        ),
+    )
+    .toJSON(),
+
+  ephemeral: (interaction) => interaction.options.getSubcommand() === 'template',
+
+  async run(interaction, context) {
+    switch (interaction.options.getSubcommand()) {
+      case 'show':
+        return show(interaction, context);
+      case 'list':
+        return list(interaction, context);
+      case 'task':
+        return task(interaction, context);
+      case 'template':
+        return template(interaction, context);
+    }
+  },
+
+  async complete(interaction, context) {
+    const focused = interaction.options.getFocused(true);
+    const name = interaction.options.getString('name');
+    if (focused.name === 'gpu') return completeGpu(context.sql, name, focused.value);
+    if (focused.name === 'language') return completeLanguage(context.sql, name, focused.value);
+    return completeLeaderboard(context.sql, focused.value);
+  },
+
+  /** `leaderboard:<user>:<leaderboard id>:<gpu>:<page>`: a name could be longer than a custom id may be. */
+  async press(interaction, [userId, id, gpu = '', page = '0'], context) {
+    if (interaction.user.id !== userId) throw new UserError('not-your-choice');
+    const named = (await listLeaderboards(context.sql)).find((item) => item.id === Number(id));
+    if (!named) throw new UserError('choice-expired');
+    const board = await getLeaderboard(context.sql, named.name);
+    await interaction.editReply(await boardMessage(context.sql, board, gpu, Number(page), userId));
+  },
+};
+
+async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const wanted = interaction.options.getString('gpu');
+  const gpu = wanted === null ? await busiestGpu(context.sql, board) : knownGpu(board, wanted);
+  const page = (interaction.options.getInteger('page') ?? 1) - 1;
+  await interaction.editReply(await boardMessage(context.sql, board, gpu, page, interaction.user.id));
+}
+
+/** The GPU type with the most entries: what most people want to see. */
+async function busiestGpu(sql: Sql, board: LeaderboardWithTask): Promise<string> {
+  const tops = (await listBoardTops(sql)).filter((top) => top.leaderboardId === board.id);
+  const entries = (gpu: string) => tops.find((top) => top.gpuType === gpu)?.entries ?? 0;
+  return [...board.gpus].sort((a, b) => entries(b) - entries(a))[0] ?? '';
+}
+
+function knownGpu(board: LeaderboardWithTask, wanted: string): string {
+  const known = board.gpus.find((gpu) => gpu.toLowerCase() === wanted.toLowerCase());
+  if (!known)
+    throw new UserError('unknown-gpu', { leaderboard: board.name, gpu: wanted, gpus: board.gpus.join(', ') });
+  return known;
+}
+
+async function boardMessage(
+  sql: Sql,
+  board: LeaderboardWithTask,
+  gpuType: string,
+  wantedPage: number,
+  userId: string,
+) {
+  const key = { leaderboardId: board.id, gpuType, scoreAscending: board.scoreAscending };
+  const read = (page: number) => listBoardEntries(sql, key, { limit: BOARD_PAGE, offset: page * BOARD_PAGE });
+  let page = wantedPage;
+  let { entries, total } = await read(page);
+  const lastPage = Math.max(0, Math.ceil(total / BOARD_PAGE) - 1);
+  if (page > lastPage) {
+    page = lastPage;
+    ({ entries, total } = await read(page));
+  }
+  const rows = pageButtons(page, lastPage, (to) => `leaderboard:${userId}:${board.id}:${gpuType}:${to}`);
+  const others = board.gpus.filter((gpu) => gpu !== gpuType).slice(0, 5);
+  if (others.length > 0) {
+    const buttons = others.map((gpu) =>
+      new ButtonBuilder()
+        .setCustomId(`leaderboard:${userId}:${board.id}:${gpu}:0`)
+        .setLabel(gpu)
+        .setStyle(ButtonStyle.Secondary),
+    );
+    rows.push(new ActionRowBuilder<ButtonBuilder>().addComponents(buttons));
+  }
+  const embed = boardEmbed({
+    leaderboard: board.name,
+    gpuType,
+    deadline: board.deadline,
+    scoreAscending: board.scoreAscending,
+    entries,
+    total,
+    page,
+  });
+  return { embeds: [embed], components: rows };
+}
+
+async function list(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const [boards, tops] = await Promise.all([listLeaderboards(context.sql), listBoardTops(context.sql)]);
+  const summaries = boards.map((board) => ({
+    name: board.name,
+    deadline: board.deadline,
+    gpus: board.gpus.map((gpuType) => {
+      const top = tops.find((item) => item.leaderboardId === board.id && item.gpuType === gpuType);
+      return { gpuType, entries: top?.entries ?? 0, bestScore: top?.bestScore ?? null };
+    }),
+  }));
+  await interaction.editReply({ embeds: [boardListEmbed(summaries)] });
+}
+
+async function task(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const files = Object.entries(board.task.files)
+    .slice(0, 10)
+    .map(([name, text]) => new AttachmentBuilder(Buffer.from(text), { name: name.replaceAll('/', '_') }));
+  await interaction.editReply({ embeds: [taskEmbed(board)], files });
+}
+
+async function template(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const wanted = interaction.options.getString('language', true);
+  const found = Object.entries(board.task.templates).find(
+    ([name]) => name.toLowerCase() === wanted.toLowerCase(),
+  );
+  if (!found) {
+    const languages = Object.keys(board.task.templates).join(', ') || 'none';
+    throw new UserError('unknown-template', { leaderboard: board.name, language: wanted, languages });
+  }
+  const file = new AttachmentBuilder(Buffer.from(found[1]), { name: board.task.submissionFile });
+  await interaction.editReply({
+    content: `Template for **${board.name}**. Fill it in and attach it to \`/submit\`.`,
+    files: [file],
+  });
+}
+
+async function getLeaderboard(sql: Sql, name: string): Promise<LeaderboardWithTask> {
+  const board = await findLeaderboard(sql, name);
+  if (board) return board;
+  const open = (await listLeaderboards(sql)).map((item) => item.name).join(', ') || 'none';
+  throw new UserError('unknown-leaderboard', { leaderboard: name, open });
+}

@@ -1,0 +1,148 @@
+/**
+ * The wiring: which parts there are, and who may talk to whom.
+ *
+ *   Discord  --/submit-->  intake  --rows-->  PostgreSQL  <--claims--  scheduler  --jobs-->  boxes
+ *      ^                                          |                        |
+ *      +---- announcer <--"changed", "owed"-------+<------ results --------+
+ *
+ * The database is the truth and the only meeting place: the Discord side and the scheduler never call each other.
+ * Parts start from the bottom up and stop from the top down.
+ */
+import { commands } from '../commands/index.ts';
+import { BoxPool } from './boxes/pool.ts';
+import { loadRunnerArchive } from './boxes/runner-archive.ts';
+import { loadOrCreateKey } from './boxes/ssh-key.ts';
+import { syncProblems } from './catalog/sync.ts';
+import type { Config } from './config.ts';
+import { listBoxes } from './db/boxes.ts';
+import { connect, type Sql } from './db/client.ts';
+import { startEmbedded } from './db/embedded.ts';
+import { migrate } from './db/migrate.ts';
+import { installationName } from './db/settings.ts';
+import { startAnnouncer } from './discord/announcer.ts';
+import { connectDiscord } from './discord/client.ts';
+import type { CommandContext } from './discord/command.ts';
+import { dispatchInteractions } from './discord/dispatch.ts';
+import { registerCommands } from './discord/register.ts';
+import type { Log } from './log.ts';
+import { type Playground, startPlayground } from './playground/playground.ts';
+import { registerLocalBox } from './scheduler/local-box.ts';
+import { registerBox, scanBox } from './scheduler/register-box.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
+
+export interface App {
+  sql: Sql;
+  /** The stand-in for Discord, where no token is configured. */
+  playground: Playground | null;
+  /** Jobs that run on boxes go on there; a successor takes them over. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything; throws when a part cannot start, after stopping those that had. */
+export async function startApp(config: Config, log: Log): Promise<App> {
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const stopPart of stops.reverse().splice(0)) {
+      await stopPart().catch((error: unknown) => log.error({ error }, 'a part did not stop cleanly'));
+    }
+  };
+  try {
+    const sql = await startDatabase(config, log, stops);
+    reportSync(await syncProblems(sql, config.problemsDir), log);
+
+    const key = await loadOrCreateKey(config.boxes.sshKeyPath);
+    const pool = new BoxPool({
+      archive: await loadRunnerArchive(),
+      instance: await installationName(sql),
+      dataDir: config.dataDir,
+      privateKey: key.privateKey,
+    });
+    stops.push(() => pool.close());
+    await lookAtThisMachine(config, sql, pool, log);
+
+    const playground = config.discord ? null : await startPlayground({ port: config.playground.port });
+    if (playground) stops.push(() => playground.close());
+    const discord = config.discord ?? playgroundDiscord(playground);
+
+    const client = await connectDiscord({ apiUrl: discord.apiUrl, token: discord.token, log });
+    stops.push(() => client.destroy());
+    const applicationId = discord.applicationId ?? client.application.id;
+    await registerCommands(
+      { ...discord, applicationId },
+      commands.map((command) => command.data),
+      log,
+    );
+    const context: CommandContext = {
+      sql,
+      log,
+      adminRoleId: discord.adminRoleId,
+      boxes: {
+        scan: scanBox,
+        register: (box) => registerBox(sql, pool, box),
+        publicKey: async () => key.publicKey,
+      },
+      syncProblems: () => syncProblems(sql, config.problemsDir),
+    };
+    dispatchInteractions(client, commands, context);
+    const announcer = await startAnnouncer({ client, sql, log, announcementChannelId: discord.channelId });
+    stops.push(() => announcer.stop());
+
+    const scheduler = new Scheduler({ sql, pool, log, localBox: config.boxes.localBox });
+    stops.push(() => scheduler.stop());
+    await scheduler.start();
+    return { sql, playground, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startDatabase(config: Config, log: Log, stops: (() => Promise<void>)[]): Promise<Sql> {
+  let url = config.database.url;
+  if (url === null) {
+    const embedded = await startEmbedded({ dataDir: config.dataDir, log });
+    stops.push(() => embedded.stop());
+    url = embedded.databaseUrl;
+  }
+  await migrate(url, { directory: 'migrations', log });
+  const sql = connect(url, { maxConnections: 20, log });
+  stops.push(() => sql.end({ timeout: 5 }));
+  return sql;
+}
+
+/** The local machine is the box while no other is registered. One that cannot be is no reason not to start. */
+async function lookAtThisMachine(config: Config, sql: Sql, pool: BoxPool, log: Log): Promise<void> {
+  const { localBox, localGpu, localSlots } = config.boxes;
+  const others = (await listBoxes(sql)).some((box) => box.kind !== 'local');
+  if (localBox === 'off' || (localBox === 'auto' && others)) return;
+  try {
+    const probe = await registerLocalBox(sql, pool, { gpuType: localGpu, slots: localSlots });
+    const sandbox = probe.sandbox_problem ? `${probe.sandbox} (${probe.sandbox_problem})` : probe.sandbox;
+    log.info(
+      { python: probe.python, gpus: probe.gpus.map((gpu) => gpu.model), sandbox },
+      'this machine is a box',
+    );
+  } catch (error) {
+    log.warn({ error }, 'this machine cannot be a box: add one with /admin box add');
+  }
+}
+
+function reportSync(report: Awaited<ReturnType<typeof syncProblems>>, log: Log): void {
+  for (const fault of report.refused) log.error({ fault }, 'a problem was left out');
+  for (const warning of report.warnings) log.warn({ warning }, 'in a problem');
+  const { created, updated, unchanged } = report;
+  log.info({ created, updated, unchanged: unchanged.length }, 'problems read');
+}
+
+function playgroundDiscord(playground: Playground | null): NonNullable<Config['discord']> {
+  if (!playground) throw new Error('neither a Discord token nor a playground');
+  return {
+    token: playground.token,
+    applicationId: playground.applicationId,
+    guildId: playground.guildId,
+    adminRoleId: playground.adminRoleId,
+    channelId: playground.channelId,
+    adminChannelId: null,
+    apiUrl: playground.restApi,
+  };
+}

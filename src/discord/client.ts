@@ -1,0 +1,29 @@
+/** The discord.js client, pointed at Discord or at a stand-in that speaks its protocol. */
+import { Client, GatewayIntentBits } from 'discord.js';
+import type { Log } from '../log.ts';
+
+const READY_TIMEOUT_MS = 30_000;
+
+/** Connects and resolves once the gateway is ready. No privileged intent: commands bring their members along. */
+export async function connectDiscord(options: {
+  apiUrl: string;
+  token: string;
+  log: Log;
+}): Promise<Client<true>> {
+  const client = new Client({
+    intents: [GatewayIntentBits.Guilds],
+    rest: { api: options.apiUrl },
+    // Nobody is pinged by a name in an embed.
+    allowedMentions: { parse: [] },
+  });
+  client.on('error', (error) => options.log.error({ error }, 'Discord client error'));
+  client.on('warn', (message) => options.log.warn({ message }, 'Discord client warning'));
+  client.on('shardReconnecting', () => options.log.warn('Discord gateway lost: reconnecting'));
+  const ready = new Promise<Client<true>>((resolve, reject) => {
+    client.once('clientReady', resolve);
+    setTimeout(() => reject(new Error('Discord did not say READY in time')), READY_TIMEOUT_MS).unref();
+  });
+  ready.catch(() => {});
+  await client.login(options.token);
+  return ready;
+}

@@ -1,0 +1,75 @@
+/** What a slash command is to Hotlap: its declaration, and what it does. One file in commands/ for each. */
+import type {
+  AutocompleteInteraction,
+  ChatInputCommandInteraction,
+  MessageComponentInteraction,
+  RESTPostAPIChatInputApplicationCommandsJSONBody,
+} from 'discord.js';
+import type { Sql } from '../db/client.ts';
+import type { ProbeReport } from '../domain/protocol.ts';
+import type { Viewer } from '../domain/submission.ts';
+import type { Log } from '../log.ts';
+
+/** A value for an option that is being typed. */
+export interface Choice {
+  name: string;
+  value: string | number;
+}
+
+export interface Command {
+  data: RESTPostAPIChatInputApplicationCommandsJSONBody;
+  /** Only for the admin role; refused in words to others. */
+  adminOnly?: boolean;
+  /** Whether the answer is seen by its user alone. */
+  ephemeral(interaction: ChatInputCommandInteraction): boolean;
+  /** Called after the reply was deferred: answers with `editReply`. */
+  run(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void>;
+  complete?(interaction: AutocompleteInteraction, context: CommandContext): Promise<Choice[]>;
+  /** A button or menu whose custom id is `<command>:<args...>`; called after the update was deferred. */
+  press?(interaction: MessageComponentInteraction, args: string[], context: CommandContext): Promise<void>;
+}
+
+/** How the commands reach boxes; the parts behind it are put together in app.ts. Every method throws UserError. */
+export interface BoxDesk {
+  /** The server's host key, without logging in. */
+  scan(host: string, port: number): Promise<{ fingerprint: string; type: string }>;
+  /** Logs in with the pinned key, probes, and stores the box. */
+  register(box: {
+    name: string;
+    host: string;
+    port: number;
+    username: string;
+    hostKey: string;
+    /** Null: from the model that the probe finds. */
+    gpuTypes: string[] | null;
+    slots: number;
+  }): Promise<{ gpuTypes: string[]; probe: ProbeReport }>;
+  /** The line for `authorized_keys` on a box. */
+  publicKey(): Promise<string>;
+}
+
+export interface ProblemSync {
+  created: string[];
+  updated: string[];
+  unchanged: string[];
+  refused: string[];
+  warnings: string[];
+}
+
+export interface CommandContext {
+  sql: Sql;
+  log: Log;
+  adminRoleId: string;
+  boxes: BoxDesk;
+  syncProblems(): Promise<ProblemSync>;
+}
+
+/** Who runs a command or presses a button. */
+export function viewerOf(
+  interaction: ChatInputCommandInteraction | MessageComponentInteraction | AutocompleteInteraction,
+  context: Pick<CommandContext, 'adminRoleId'>,
+): Viewer {
+  const roles = interaction.member?.roles;
+  const roleIds = Array.isArray(roles) ? roles : [...(roles?.cache.keys() ?? [])];
+  return { userId: interaction.user.id, isAdmin: roleIds.includes(context.adminRoleId) };
+}

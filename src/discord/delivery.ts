@@ -1,0 +1,120 @@
+/**
+ * Delivers what the outbox owes: the owner's result and the channel's announcement.
+ *
+ * A result goes to the first of these that works: the reply to `/submit` while its token lives (15 minutes, and a
+ * ranked run may wait longer), a direct message, a mention in the channel that holds nothing secret. Discord's own
+ * trouble postpones; what Discord refuses for good is given up and logged.
+ */
+import { type Client, DiscordAPIError, type RawFile } from 'discord.js';
+import type { Sql } from '../db/client.ts';
+import {
+  claimOwedMessage,
+  giveUpMessage,
+  markMessageSent,
+  type OwedMessage,
+  postponeMessage,
+} from '../db/outbox.ts';
+import { findReplyTarget, findSubmissionView, listRuns, type ReplyTarget } from '../db/submissions.ts';
+import type { SubmissionView } from '../domain/submission.ts';
+import type { Log } from '../log.ts';
+import { announcementEmbed } from '../reports/announcement.ts';
+import { noticeEmbed } from '../reports/notice-embed.ts';
+import { reportFile } from '../reports/report-file.ts';
+import { submissionEmbed } from '../reports/submission-embed.ts';
+import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
+
+const MAX_ATTEMPTS = 30;
+const CANNOT_DM = 50007;
+
+export interface DeliveryParts {
+  client: Client<true>;
+  sql: Sql;
+  log: Log;
+  /** Where announcements go; null: into the channel of the submission. */
+  announcementChannelId: string | null;
+}
+
+/** Delivers until nothing is due. Never throws for a message that could not be delivered. */
+export async function deliverOwedMessages(parts: DeliveryParts): Promise<void> {
+  for (;;) {
+    const message = await claimOwedMessage(parts.sql);
+    if (!message) return;
+    try {
+      await deliver(parts, message);
+      await markMessageSent(parts.sql, message.id);
+    } catch (error) {
+      await handleFailure(parts, message, error);
+    }
+  }
+}
+
+async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<void> {
+  const target = await findReplyTarget(parts.sql, message.submissionId);
+  const view = await findSubmissionView(parts.sql, message.submissionId, message.kind === 'result');
+  if (!view) throw new Error(`submission ${message.submissionId} is not there`);
+  if (message.kind === 'announcement') {
+    const channelId = parts.announcementChannelId ?? target?.channelId;
+    if (channelId)
+      await sendToChannel(parts.client, channelId, { embeds: [announcementEmbed(view)] }, message.dedupeKey);
+  } else if (target) {
+    await deliverResult(parts, message, view, target);
+  }
+}
+
+async function deliverResult(
+  parts: DeliveryParts,
+  message: OwedMessage,
+  view: SubmissionView,
+  target: ReplyTarget,
+): Promise<void> {
+  const { client, sql } = parts;
+  const report = reportFile(view, await listRuns(sql, view.id, true));
+  const files: RawFile[] = [
+    { name: report.name, data: Buffer.from(report.text), contentType: 'text/plain; charset=utf-8' },
+  ];
+  const body = { embeds: [submissionEmbed(view)], files };
+
+  if (target.alive && (await succeeds(() => editInteractionReply(client, target.interactionToken, body))))
+    return;
+  if (await succeeds(() => sendDirectMessage(client, view.userId, body, message.dedupeKey))) return;
+  const pointer = noticeEmbed(
+    `#${view.id} has ended`,
+    `\`/submissions show id:${view.id}\` shows the result to you alone.`,
+  );
+  await sendToChannel(
+    client,
+    target.channelId,
+    { content: `<@${view.userId}>`, mention: view.userId, embeds: [pointer] },
+    message.dedupeKey,
+  );
+}
+
+/** False where Discord says that this way is closed for good; throws where another attempt may help. */
+async function succeeds(send: () => Promise<void>): Promise<boolean> {
+  try {
+    await send();
+    return true;
+  } catch (error) {
+    if (
+      error instanceof DiscordAPIError &&
+      ([401, 403, 404].includes(error.status) || error.code === CANNOT_DM)
+    ) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+async function handleFailure(parts: DeliveryParts, message: OwedMessage, error: unknown): Promise<void> {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : 'unknown';
+  const refused = error instanceof DiscordAPIError && error.status >= 400 && error.status < 500;
+  const log = { error, message: message.id, submissionId: message.submissionId, attempts: message.attempts };
+  if (refused || message.attempts >= MAX_ATTEMPTS) {
+    parts.log.error(log, 'message given up');
+    await giveUpMessage(parts.sql, message.id, text);
+    return;
+  }
+  const delayMs = Math.min(1000 * 2 ** message.attempts, 300_000);
+  parts.log.warn({ ...log, delayMs }, 'message postponed');
+  await postponeMessage(parts.sql, message.id, delayMs, text);
+}

@@ -1,0 +1,28 @@
+/** What a channel reads about a ranked success. Built from a view without secrets. */
+import type { APIEmbed } from 'discord-api-types/v10';
+import type { SubmissionView } from '../domain/submission.ts';
+import { colours } from './colours.ts';
+import { plain } from './markdown.ts';
+import { formatScore } from './measure.ts';
+
+export function announcementEmbed(view: SubmissionView): APIEmbed {
+  const lines = view.gpus
+    .filter((gpu) => gpu.eligible)
+    .map((gpu) => {
+      const place = gpu.rank === null ? 'behind their best entry' : placeText(gpu.rank);
+      const unsafe = gpu.publicJob.sandbox === 'none' ? ' · run without a sandbox' : '';
+      return `**${gpu.gpuType}** ${formatScore(gpu.publicScore)} · ${place}${unsafe}`;
+    });
+  return {
+    color: colours.good,
+    description: [
+      `<@${view.userId}> is ranked on **${plain(view.leaderboard)}** with #${view.id}`,
+      ...lines,
+    ].join('\n'),
+  };
+}
+
+function placeText(rank: number): string {
+  const medal = ['🥇 ', '🥈 ', '🥉 '][rank - 1] ?? '';
+  return `${medal}place ${rank}`;
+}
