@@ -32,16 +32,24 @@ type Value<V extends Verb> = z.infer<(typeof verbValue)[V]>;
 export type JobState = Value<'status'>['state'];
 
 const HELLO_TIMEOUT_MS = 30_000;
-const PING_MS = 30_000;
+const SILENCE_MS = 30_000;
 /** How long each verb may take on a busy machine; an agent that needs longer is taken for dead. */
-const timeoutMs: Record<Exclude<Verb, 'follow'>, number> = {
+const timeoutMs: Record<Exclude<Verb, 'follow' | 'status'>, number> = {
   start: 60_000,
   cancel: 60_000,
-  status: 20_000,
   probe: 120_000,
   forget: 60_000,
   sweep: 120_000,
 };
+
+export interface AgentOptions {
+  /** The box's folder; `~/.hotlap` by default. */
+  root?: string;
+  /** Names this installation of Hotlap on the box. */
+  instance: string;
+  /** How long an agent may leave a `status` unanswered, and how often it is asked for one during a `follow`. */
+  silenceMs?: number;
+}
 
 interface Pending {
   settle(value: unknown): void;
@@ -51,10 +59,12 @@ interface Pending {
 
 export class BoxAgent {
   readonly hello: Hello;
-  /** Resolves with the reason when the agent has ended, whoever ended it; never rejects. */
+  /** Resolves with the reason as soon as the agent is of no more use, whoever ended it; never rejects. */
   readonly closed: Promise<BoxError>;
+  readonly #closed = Promise.withResolvers<BoxError>();
   readonly #channel: Channel;
   readonly #where: string;
+  readonly #silenceMs: number;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #dead: BoxError | undefined;
@@ -62,21 +72,21 @@ export class BoxAgent {
   #ping: NodeJS.Timeout | undefined;
 
   /**
-   * Puts the runner on the box where it is missing and opens an agent. `root` is the box's folder, `~/.hotlap` by
-   * default; `instance` names this installation of Hotlap.
+   * Puts the runner on the box where it is missing and opens an agent.
    * Throws BoxError: `no-python`, `disk-full`, `runner-crashed`, `protocol-error` or `channel-lost`.
    */
   static async connect(
     transport: Transport,
     archive: RunnerArchive,
-    options: { root?: string; instance: string },
+    options: AgentOptions,
   ): Promise<BoxAgent> {
     const instance = checkInstance(options.instance);
     const { python, root, runner } = await installRunner(transport, archive, options.root);
     const channel = await transport.open([python, runner, 'agent', '--root', root, '--instance', instance]);
     const lines = channel.lines[Symbol.asyncIterator]();
     try {
-      return new BoxAgent(await readHello(channel, lines, transport.name), channel, lines, transport.name);
+      const hello = await readHello(channel, lines, transport.name);
+      return new BoxAgent(hello, channel, lines, transport.name, options.silenceMs ?? SILENCE_MS);
     } catch (error) {
       channel.end();
       void drain(lines);
@@ -84,11 +94,19 @@ export class BoxAgent {
     }
   }
 
-  private constructor(hello: Hello, channel: Channel, lines: AsyncIterator<string>, where: string) {
+  private constructor(
+    hello: Hello,
+    channel: Channel,
+    lines: AsyncIterator<string>,
+    where: string,
+    silenceMs: number,
+  ) {
     this.hello = hello;
+    this.closed = this.#closed.promise;
     this.#channel = channel;
     this.#where = where;
-    this.closed = this.#read(lines);
+    this.#silenceMs = silenceMs;
+    void this.#read(lines);
   }
 
   /** Starts the job, or attaches to the one of that key. `seed` is the secret seed of a secret run. */
@@ -108,7 +126,7 @@ export class BoxAgent {
   ): Promise<JobResult> {
     signal?.throwIfAborted();
     this.#follows += 1;
-    this.#ping ??= setInterval(() => void this.status('ping').catch(() => {}), PING_MS);
+    this.#ping ??= setInterval(() => void this.status('ping').catch(() => {}), this.#silenceMs);
     try {
       const { result } = await this.#request('follow', { job_key: jobKey, from }, onEvent, signal);
       if (result.job_key === jobKey) return result;
@@ -162,7 +180,7 @@ export class BoxAgent {
       }
       const id = this.#nextId;
       this.#nextId += 1;
-      const limitMs = verb === 'follow' ? undefined : timeoutMs[verb as Exclude<Verb, 'follow'>];
+      const limitMs = this.#limitMs(verb);
       const timer =
         limitMs &&
         setTimeout(() => {
@@ -194,7 +212,12 @@ export class BoxAgent {
     });
   }
 
-  async #read(lines: AsyncIterator<string>): Promise<BoxError> {
+  #limitMs(verb: Verb): number | undefined {
+    if (verb === 'follow') return undefined;
+    return verb === 'status' ? this.#silenceMs : timeoutMs[verb];
+  }
+
+  async #read(lines: AsyncIterator<string>): Promise<void> {
     try {
       for (let next = await lines.next(); !next.done; next = await lines.next()) this.#take(next.value);
     } catch (error) {
@@ -203,7 +226,7 @@ export class BoxAgent {
       );
     }
     const { reason } = await this.#channel.closed;
-    return this.#die(new BoxError('channel-lost', reason));
+    this.#die(new BoxError('channel-lost', reason));
   }
 
   #take(line: string): void {
@@ -245,15 +268,15 @@ export class BoxAgent {
     }
   }
 
-  /** Ends the agent for the first reason given; returns that one. */
-  #die(error: BoxError): BoxError {
-    if (this.#dead === undefined) {
-      this.#dead = error;
-      this.#stopPing();
-      this.#channel.end();
-      for (const pending of [...this.#pending.values()]) pending.fail(error);
-    }
-    return this.#dead;
+  /** Ends the agent; the first reason given is the one that everybody is told. */
+  #die(error: BoxError): void {
+    if (this.#dead !== undefined) return;
+    this.#dead = error;
+    this.#stopPing();
+    // First of all, so that its owner hands it out no more when the requests below fail.
+    this.#closed.resolve(error);
+    this.#channel.end();
+    for (const pending of [...this.#pending.values()]) pending.fail(error);
   }
 
   #misfit(what: string, error: z.ZodError): BoxError {

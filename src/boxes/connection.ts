@@ -37,8 +37,10 @@ export interface ConnectionOptions {
   privateKey?: string;
   /** The root folder on the box, instead of `~/.hotlap` or the one in the data directory. */
   root?: string;
+  /** The rest is for impatient networks and tests: see SshOptions and AgentOptions. */
   keepaliveMs?: number;
   readyTimeoutMs?: number;
+  silenceMs?: number;
 }
 
 /** The pause before the first, second, ... attempt in a row; the last one repeats. */
@@ -114,9 +116,13 @@ export class BoxConnection {
       });
       this.#transport = transport;
     }
-    const { archive, instance, dataDir } = this.#options;
+    const { archive, instance, dataDir, silenceMs } = this.#options;
     const root = this.#options.root ?? (this.box.kind === 'local' ? localRoot(dataDir) : undefined);
-    return BoxAgent.connect(this.#transport, archive, { instance, ...(root !== undefined && { root }) });
+    return BoxAgent.connect(this.#transport, archive, {
+      instance,
+      ...(root !== undefined && { root }),
+      ...(silenceMs !== undefined && { silenceMs }),
+    });
   }
 
   async #newTransport(): Promise<Transport> {

@@ -30,8 +30,8 @@ const WORKED_MS = 10_000;
 
 /** What another connection may mend. */
 const transient: readonly BoxErrorKind[] = ['unreachable', 'channel-lost'];
-/** What an agent answers to `start` when it did not start the job. */
-const notStarted: readonly BoxErrorKind[] = ['disk-full', 'sandbox-failed', 'runner-crashed'];
+/** What only the agent itself says of a job, never the way to it: the job is not running then. */
+const saidByBox: readonly BoxErrorKind[] = ['unknown-job', 'disk-full', 'sandbox-failed', 'runner-crashed'];
 
 /**
  * The job was started, or may have been, and nobody knows whether it still runs. Its lane must not be used for
@@ -65,20 +65,17 @@ export async function runOnBox(
   let nextEvent = 0;
   let lostAt: number | undefined;
   for (;;) {
-    let starting = false;
-    let followedAt: number | undefined;
     let result: JobResult | undefined;
+    let askedAt: number | undefined;
     try {
       const agent = await connection.agent();
+      askedAt = Date.now();
       // Aborted before it was acknowledged: not started again, but still looked for and ended.
       if (!started && !signal?.aborted) {
         sent = true;
-        starting = true;
         await agent.start(job, options.seed);
-        starting = false;
         started = true;
       }
-      followedAt = Date.now();
       result = await followOrCancel(agent, job.job_key, nextEvent, signal, (event) => {
         lostAt = undefined;
         if (event.n < nextEvent) return;
@@ -86,18 +83,16 @@ export async function runOnBox(
         onEvent(event);
       });
     } catch (error) {
-      if (!(error instanceof BoxError)) throw error;
-      if (error.kind === 'unknown-job') {
-        if (!started) signal?.throwIfAborted();
-        throw error;
-      }
-      if (starting && notStarted.includes(error.kind)) throw error;
-      if (followedAt !== undefined && Date.now() - followedAt > WORKED_MS) lostAt = undefined;
+      if (!(error instanceof BoxError) || error instanceof JobMayStillRun) throw error;
+      if (error.kind === 'unknown-job' && !started) signal?.throwIfAborted();
+      // The same kinds can also come from connecting anew, where they say nothing about the job.
+      if (askedAt !== undefined && saidByBox.includes(error.kind)) throw error;
+      if (askedAt !== undefined && Date.now() - askedAt > WORKED_MS) lostAt = undefined;
       lostAt ??= Date.now();
       const patient = Date.now() - lostAt < patienceMs;
       if (!patient || !transient.includes(error.kind)) throw sent ? new JobMayStillRun(error) : error;
+      continue;
     }
-    if (result === undefined) continue;
     if (result.outcome !== 'box-error') return result;
     const { kind, message } = result.error ?? { kind: 'runner-crashed', message: 'the box gave no reason' };
     throw new BoxError(kind, message);
@@ -121,8 +116,12 @@ async function followOrCancel(
   if (signal === undefined) return following;
   let cancel = () => {};
   const cancelFailed = new Promise<never>((_, reject) => {
-    // The answer itself does not matter: dead or never alive, the result tells. An error does: nobody ends the job.
-    cancel = () => void agent.cancel(jobKey).catch(reject);
+    // The answer itself does not matter: dead or never alive, the result tells. A refusal does: nobody ends the job.
+    cancel = () =>
+      void agent.cancel(jobKey).catch((error: unknown) => {
+        const refused = error instanceof BoxError && !transient.includes(error.kind);
+        reject(refused ? new JobMayStillRun(error) : error);
+      });
   });
   try {
     if (signal.aborted) cancel();

@@ -14,11 +14,14 @@ import type { Transport } from './transport.ts';
 const FIND_PYTHON_TIMEOUT_MS = 60_000;
 const INSTALL_TIMEOUT_MS = 120_000;
 
-/** One line a Python: path, tab, version or what it said instead. Stops at the first that will do. */
+/**
+ * One line a Python: its name on the PATH, tab, version and real path (what is on the PATH may be a slow chooser of
+ * versions), or what it said instead. Stops at the first that will do.
+ */
 const findPythonScript = `
 for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
   path=$(command -v "$name") || continue
-  said=$("$path" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3]); sys.exit(sys.version_info < (3, 9))' 2>&1 </dev/null)
+  said=$("$path" -c 'import sys; print("%d.%d.%d\\t%s" % (sys.version_info[:3] + (sys.executable,))); sys.exit(sys.version_info < (3, 9))' 2>&1 </dev/null)
   code=$?
   printf '%s\\t%s\\n' "$path" "$said"
   if [ $code -eq 0 ]; then exit 0; fi
@@ -121,8 +124,8 @@ async function findPython(transport: Transport): Promise<string> {
     timeoutMs: FIND_PYTHON_TIMEOUT_MS,
   });
   const found = stdout.split('\n').filter((line) => line.startsWith('/'));
-  const path = found.at(-1)?.split('\t')[0];
-  if (code === 0 && path !== undefined) return path;
+  const [name, , path] = found.at(-1)?.split('\t') ?? [];
+  if (code === 0 && name !== undefined) return path || name;
   const what =
     found.length === 0
       ? 'there is no python3 on the PATH'

@@ -23,7 +23,7 @@ export interface RunningCommand {
 
 const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
 const STDERR_TAIL_CHARACTERS = 4096;
-const KILL_AFTER_END_MS = 5_000;
+const KILL_AFTER_END_MS = 2_000;
 
 /** Runs a started command to its end; errors as in `Transport.exec`. */
 export async function collect(
