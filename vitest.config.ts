@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SummaryReporter } from './tests/support/summary-reporter.ts';
 
 const databaseSetup = './tests/support/database-setup.ts';
 
@@ -24,6 +25,7 @@ function project(name: string, group: number, options: { database: boolean; time
 export default defineConfig({
   test: {
     pool: 'forks',
+    reporters: ['default', new SummaryReporter()],
     maxWorkers: 2,
     projects: [
       project('architecture', 0, { database: false, timeoutMs: 30_000 }),

@@ -24,13 +24,15 @@ import { quietLog } from '../support/quiet-log.ts';
 const DEADLINE = { timeout: 30_000, interval: 25 };
 const asRoot = process.getuid?.() === 0;
 
+let scratch: string;
 let dataDir: string;
 let started: Embedded[];
 let children: ChildProcess[];
 
 beforeEach(async () => {
-  dataDir = await mkdtemp(path.join(tmpdir(), 'hotlap-test-embedded-'));
-  await chmod(dataDir, 0o711);
+  scratch = await mkdtemp(path.join(tmpdir(), 'hotlap-test-embedded-'));
+  await chmod(scratch, 0o711);
+  dataDir = path.join(scratch, 'data');
   started = [];
   children = [];
 });
@@ -42,7 +44,7 @@ afterEach(async () => {
   if (await serverPid()) await (await start()).stop();
   const home = await readlink(path.join(dataDir, 'postgres')).catch(() => null);
   if (home) await rm(home, { recursive: true, force: true });
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(scratch, { recursive: true, force: true });
 });
 
 async function start(directory = dataDir): Promise<Embedded> {
@@ -209,7 +211,7 @@ describe('the embedded server', () => {
 
   it('under root, keeps the data where the account of the server can reach it, and finds it again', async (context) => {
     if (!asRoot) context.skip('only root runs the server under another account');
-    const closed = path.join(dataDir, 'closed');
+    const closed = path.join(scratch, 'closed');
     await mkdir(closed, { mode: 0o700 });
     dataDir = path.join(closed, 'data');
     const first = await start();
