@@ -145,7 +145,14 @@ async function installPackages() {
       ? [process.env.npm_node_execpath ?? process.execPath, npmScript]
       : ['npm'];
     // Install scripts stay off: only PostgreSQL's links are needed, and those are made below.
-    const flags = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
+    const flags = [
+      '--loglevel=error',
+      '--ignore-scripts',
+      '--include=dev',
+      '--include=optional',
+      '--no-audit',
+      '--no-fund',
+    ];
     const status = await runStep(command, [...first, 'ci', ...flags]);
     if (status !== 0) throw new Fault(`"npm ci" failed (status ${status}); its reason is above.`);
     linkPostgresLibraries();
