@@ -27,6 +27,8 @@ from paths import BoxPaths, JobPaths
 from protocol import BoxFailure, JobResult, SystemInfo, to_json
 
 _PATIENCE_S = 10.0
+#: A supervisor ends its processes within milliseconds; one that is stuck must not hold up the lane.
+_SUPERVISOR_PATIENCE_S = 3.0
 
 
 def job_marker(paths: JobPaths) -> str:
@@ -88,7 +90,7 @@ def end_left_over_processes(paths: JobPaths) -> bool:
 
 
 def _stop_supervisor(paths: JobPaths) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _SUPERVISOR_PATIENCE_S
     pause_s = 0.001
     signalled = False
     while not os.path.exists(paths.result):
