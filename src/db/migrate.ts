@@ -10,7 +10,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import Postgrator from 'postgrator';
 import type { Log } from '../log.ts';
-import type { Sql } from './client.ts';
+import { connect, type Sql } from './client.ts';
 
 type Migration = Postgrator.Migration;
 type RunSql = (text: string) => Promise<{ rows: Record<string, unknown>[] }>;
@@ -79,10 +79,24 @@ class Migrator extends Postgrator {
 /**
  * Applies what is missing and returns the names of what was applied, in order.
  *
+ * @param database a pool, or an address to connect to for the time being
  * @throws Error when a file is misnamed, an applied one was changed, a script fails, or the database is newer than
  *   the folder; everything before the failing script stays applied
  */
-export async function migrate(sql: Sql, options: { directory: string; log: Log }): Promise<string[]> {
+export async function migrate(
+  database: Sql | string,
+  options: { directory: string; log: Log },
+): Promise<string[]> {
+  if (typeof database !== 'string') return migrateWith(database, options);
+  const sql = connect(database, { maxConnections: 1, log: options.log });
+  try {
+    return await migrateWith(sql, options);
+  } finally {
+    await sql.end();
+  }
+}
+
+async function migrateWith(sql: Sql, options: { directory: string; log: Log }): Promise<string[]> {
   const all = await loadMigrations(options.directory);
   const connection = await sql.reserve();
   // Text without parameters goes out in the simple protocol, which takes several statements at once.

@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { quietLog } from '../support/quiet-log.ts';
@@ -77,9 +76,10 @@ describe('migrate', () => {
       '0001_first.sql': 'create table one (id bigint); select pg_sleep(0.2);',
       '0002_second.sql': 'create table two (id bigint)',
     });
-    const pools = [1, 2, 3].map(() => connect(database.databaseUrl, { maxConnections: 1, log: quietLog }));
-    const applied = await Promise.all(pools.map((pool) => migrate(pool, { directory, log: quietLog })));
-    await Promise.all(pools.map((pool) => pool.end()));
+    const { databaseUrl } = database;
+    const applied = await Promise.all(
+      [1, 2, 3].map(() => migrate(databaseUrl, { directory, log: quietLog })),
+    );
     expect(applied.filter((names) => names.length === 2)).toHaveLength(1);
     expect(applied.flat()).toHaveLength(2);
   });

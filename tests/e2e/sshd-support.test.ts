@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
 import { NodeSSH } from 'node-ssh';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -47,7 +48,11 @@ describe('the SSH server of the tests', () => {
     const ssh = await login();
     const { stdout } = await ssh.execCommand('setsid sleep 300 >/dev/null 2>&1 </dev/null & echo $!');
     const started = Promise.withResolvers<void>();
-    const cut = ssh.execCommand('echo up; cat', { onStdout: () => started.resolve() });
+    const cut = ssh.execCommand('echo up; cat', {
+      // Left open: without it node-ssh closes standard input and the command ends by itself.
+      stdin: new PassThrough(),
+      onStdout: () => started.resolve(),
+    });
     await started.promise;
     await server.dropConnections();
     expect(await cut).toMatchObject({ code: null });

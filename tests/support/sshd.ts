@@ -233,6 +233,8 @@ class SshServer implements Sshd {
   }
 
   async dropConnections(): Promise<void> {
+    // Stopped first, so that none of them reacts to the death of another, which a cut network would not let it.
+    await this.#signalConnections('SIGSTOP');
     await this.#signalConnections('SIGKILL');
   }
 
