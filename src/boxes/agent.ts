@@ -11,27 +11,24 @@
 import type { z } from 'zod';
 import { BoxError } from '../domain/errors.ts';
 import {
-  helloLine,
   type JobEvent,
   type JobResult,
   type JobSpec,
-  PROTOCOL_VERSION,
   type ProbeReport,
   replyLine,
   type Verb,
   verbValue,
 } from '../domain/protocol.ts';
+import { drain, type Hello, readHello } from './agent-hello.ts';
 import { excerpt } from './lines.ts';
 import { checkInstance } from './paths.ts';
 import type { RunnerArchive } from './runner-archive.ts';
 import { installRunner } from './runner-install.ts';
 import type { Channel, Transport } from './transport.ts';
 
-type Hello = z.infer<typeof helloLine>['hello'];
 type Value<V extends Verb> = z.infer<(typeof verbValue)[V]>;
 export type JobState = Value<'status'>['state'];
 
-const HELLO_TIMEOUT_MS = 30_000;
 const SILENCE_MS = 30_000;
 /** How long each verb may take on a busy machine; an agent that needs longer is taken for dead. */
 const timeoutMs: Record<Exclude<Verb, 'follow' | 'status'>, number> = {
@@ -62,6 +59,8 @@ export class BoxAgent {
   /** Resolves with the reason as soon as the agent is of no more use, whoever ended it; never rejects. */
   readonly closed: Promise<BoxError>;
   readonly #closed = Promise.withResolvers<BoxError>();
+  /** When the last reply came, as of Date.now(); 0 before the first. */
+  answeredAt = 0;
   readonly #channel: Channel;
   readonly #where: string;
   readonly #silenceMs: number;
@@ -248,6 +247,7 @@ export class BoxAgent {
       return;
     }
     const reply = parsed.data;
+    this.answeredAt = Date.now();
     if (pending === undefined) return;
     if ('event' in reply) {
       try {
@@ -290,47 +290,5 @@ export class BoxAgent {
   #stopPing(): void {
     clearInterval(this.#ping);
     this.#ping = undefined;
-  }
-}
-
-/** A channel that nobody reads never comes to its end. */
-async function drain(lines: AsyncIterator<string>): Promise<void> {
-  try {
-    while (!(await lines.next()).done);
-  } catch {
-    // It was given up already.
-  }
-}
-
-/** Reads the first line. Throws BoxError: the text that came instead, or why nothing did. */
-async function readHello(channel: Channel, lines: AsyncIterator<string>, where: string): Promise<Hello> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    const words = `the agent on ${where} did not say hello within ${HELLO_TIMEOUT_MS} ms`;
-    timer = setTimeout(() => reject(new BoxError('channel-lost', words)), HELLO_TIMEOUT_MS);
-  });
-  try {
-    const first = await Promise.race([lines.next(), tooLate]);
-    if (first.done) {
-      const { reason, lost } = await channel.closed;
-      throw new BoxError(lost ? 'channel-lost' : 'runner-crashed', reason);
-    }
-    let parsed: ReturnType<typeof helloLine.safeParse> | undefined;
-    try {
-      parsed = helloLine.safeParse(JSON.parse(first.value));
-    } catch {
-      // Not even JSON: told below with its text.
-    }
-    if (!parsed?.success) {
-      throw new BoxError('protocol-error', `the agent on ${where} began with “${excerpt(first.value)}”`);
-    }
-    const { hello } = parsed.data;
-    if (hello.protocol !== PROTOCOL_VERSION) {
-      const words = `the agent on ${where} speaks protocol ${hello.protocol}, this Hotlap ${PROTOCOL_VERSION}`;
-      throw new BoxError('protocol-error', words);
-    }
-    return hello;
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -66,12 +66,17 @@ export class BoxConnection {
     return this.#agent !== undefined;
   }
 
+  /** True once `close` was called: nothing will be connected any more. */
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   /**
    * The agent, connecting first where there is none; waits out the pause that earlier failures brought (10 s at the
    * most). Throws BoxError of the kinds of `connectSsh` and `BoxAgent.connect`, `channel-lost` once closed.
    */
   agent(): Promise<BoxAgent> {
-    if (this.#closing.signal.aborted) return Promise.reject(this.#closedError());
+    if (this.closed) return Promise.reject(this.#closedError());
     if (this.#agent !== undefined) return Promise.resolve(this.#agent);
     this.#attempt ??= this.#connect().finally(() => {
       this.#attempt = undefined;
@@ -95,7 +100,7 @@ export class BoxConnection {
     }
     try {
       const agent = await this.#open();
-      if (this.#closing.signal.aborted) {
+      if (this.closed) {
         await agent.close();
         throw this.#closedError();
       }

@@ -25,8 +25,6 @@ export interface RunOptions {
 }
 
 const PATIENCE_MS = 60_000;
-/** An agent that kept up a `follow` for so long was a working one: the patience starts anew. */
-const WORKED_MS = 10_000;
 
 /** What another connection may mend. */
 const transient: readonly BoxErrorKind[] = ['unreachable', 'channel-lost'];
@@ -48,9 +46,9 @@ export class JobMayStillRun extends BoxError {
  * Runs the job, or attaches to it, and resolves with its result (`finished` or `cancelled`). Afterwards the caller
  * stores the result and only then calls `forgetJob`.
  *
- * Throws `JobMayStillRun` when the box got out of reach after `start` was sent; another BoxError when the job is
- * surely not running by this call's doing (the box could not do it, its folder is gone, the box was never reached: a
- * caller that re-attaches to a job of an earlier life has to take the last one as `JobMayStillRun`).
+ * Throws `JobMayStillRun` when the box got out of reach after `start` was sent, or the connection was closed; another
+ * BoxError when the job is surely not running by this call's doing (the box could not do it, its folder is gone, the
+ * box was never reached: a caller that re-attaches to a job of an earlier life has to take the last one for the first).
  * Throws the signal's reason when it was aborted and the box knows no such job.
  */
 export async function runOnBox(
@@ -66,10 +64,9 @@ export async function runOnBox(
   let lostAt: number | undefined;
   for (;;) {
     let result: JobResult | undefined;
-    let askedAt: number | undefined;
+    let agent: BoxAgent | undefined;
     try {
-      const agent = await connection.agent();
-      askedAt = Date.now();
+      agent = await connection.agent();
       // Aborted before it was acknowledged: not started again, but still looked for and ended.
       if (!started && !signal?.aborted) {
         sent = true;
@@ -77,7 +74,6 @@ export async function runOnBox(
         started = true;
       }
       result = await followOrCancel(agent, job.job_key, nextEvent, signal, (event) => {
-        lostAt = undefined;
         if (event.n < nextEvent) return;
         nextEvent = event.n + 1;
         onEvent(event);
@@ -86,10 +82,10 @@ export async function runOnBox(
       if (!(error instanceof BoxError) || error instanceof JobMayStillRun) throw error;
       if (error.kind === 'unknown-job' && !started) signal?.throwIfAborted();
       // The same kinds can also come from connecting anew, where they say nothing about the job.
-      if (askedAt !== undefined && saidByBox.includes(error.kind)) throw error;
-      if (askedAt !== undefined && Date.now() - askedAt > WORKED_MS) lostAt = undefined;
-      lostAt ??= Date.now();
-      const patient = Date.now() - lostAt < patienceMs;
+      if (agent !== undefined && saidByBox.includes(error.kind)) throw error;
+      // The patience starts anew with each agent that answered something, not with one that only said hello.
+      if (lostAt === undefined || (agent?.answeredAt ?? 0) > lostAt) lostAt = Date.now();
+      const patient = Date.now() - lostAt < patienceMs && !connection.closed;
       if (!patient || !transient.includes(error.kind)) throw sent ? new JobMayStillRun(error) : error;
       continue;
     }

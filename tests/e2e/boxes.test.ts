@@ -1,5 +1,5 @@
 /** The whole box side: real OpenSSH, the real runner, jobs that run. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, type TestContext } from 'vitest';
@@ -257,6 +257,18 @@ describe.each(['ssh', 'local'] as const)('a box of the kind %s', (kind) => {
     expect(await failure).not.toBeInstanceOf(JobMayStillRun);
   });
 
+  it('lets go of a run at once when its connection is closed, and the job goes on', async (context) => {
+    const connection = await connectionTo(kind, context);
+    const { seen, onEvent } = watch();
+    const job = squares(endless, 1);
+    const failure = runOnBox(connection, job, { seed: null, onEvent }).catch((error: unknown) => error);
+    await seen(running);
+    await connection.close();
+    expect(await failure).toBeInstanceOf(JobMayStillRun);
+    const later = await (await connectionTo(kind, context)).agent();
+    expect(await later.status(job.job_key)).toBe('running');
+  });
+
   it('starts nothing for a run that was aborted before', async (context) => {
     const connection = await connectionTo(kind, context);
     const job = squares(endless, 1);
@@ -348,63 +360,5 @@ describe('a box over SSH', () => {
     await connection.close();
     await expect(connection.agent()).rejects.toMatchObject({ kind: 'channel-lost' });
     await expect(agents[0]?.status('1.1')).rejects.toMatchObject({ kind: 'channel-lost' });
-  });
-});
-
-describe('an agent that is not what it should be', () => {
-  const hello = 'print(\'{"hello":{"protocol":1,"runner":"x","pid":1,"python":"3"}}\', flush=True)\n';
-  it.each([
-    ['greets with other words', 'print("Have a lot of fun")', 'protocol-error', '“Have a lot of fun”'],
-    ['speaks another version', hello.replace('":1', '":99'), 'protocol-error', 'protocol 99'],
-    ['crashes at once', 'raise SystemExit("no such module")', 'runner-crashed', 'no such module'],
-    [
-      'answers what does not fit',
-      `${hello}input()\nprint('{"id":1,"ok":true,"value":{"state":"odd"}}')`,
-      'protocol-error',
-      'state',
-    ],
-    ['talks instead of answering', `${hello}input()\nprint("Warning!")`, 'protocol-error', '“Warning!”'],
-    [
-      'ends instead of answering',
-      `${hello}input()\nraise SystemExit("out of memory")`,
-      'channel-lost',
-      'out of memory',
-    ],
-  ] as const)('and %s is reported in words', async (_, program, kind, words) => {
-    const source = await mkdtemp(join(folder, 'runner-'));
-    await writeFile(join(source, '__main__.py'), program);
-    const transport = localTransport();
-    onTestFinished(() => transport.close());
-    const options = { root: join(source, 'root'), instance: 'test' };
-    const asking = BoxAgent.connect(transport, await loadRunnerArchive(source), options).then((agent) =>
-      agent.status('1.1'),
-    );
-    await expect(asking).rejects.toMatchObject({ kind, message: expect.stringContaining(words) });
-  });
-
-  it('is not handed out again, even while its process lingers', async () => {
-    const source = await mkdtemp(join(folder, 'runner-'));
-    const lingers = `import os, time\n${hello.replace('"pid":1', '"pid":%d').replace("}}'", "}}' % os.getpid()")}`;
-    await writeFile(
-      join(source, '__main__.py'),
-      `${lingers}input()\nprint("Warning!", flush=True)\ntime.sleep(600)\n`,
-    );
-    const connection = new BoxConnection(
-      {
-        id: '1',
-        name: 'odd',
-        kind: 'local',
-        host: null,
-        port: null,
-        username: null,
-        hostKeyFingerprint: null,
-      },
-      { archive: await loadRunnerArchive(source), instance: 'test', dataDir: source },
-    );
-    onTestFinished(() => connection.close());
-    const first = await connection.agent();
-    await expect(first.status('1.1')).rejects.toMatchObject({ kind: 'protocol-error' });
-    expect(await connection.agent()).not.toBe(first);
-    await expect.poll(() => ended(first.hello.pid), { timeout: 20_000 }).toBe(true);
   });
 });
