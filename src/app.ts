@@ -8,6 +8,7 @@
  * The database is the truth and the only meeting place: the Discord side and the scheduler never call each other.
  * Parts start from the bottom up and stop from the top down.
  */
+import { join } from 'node:path';
 import { commands } from '../commands/index.ts';
 import { BoxPool } from './boxes/pool.ts';
 import { loadRunnerArchive } from './boxes/runner-archive.ts';
@@ -104,9 +105,9 @@ async function startDatabase(config: Config, log: Log, stops: (() => Promise<voi
     stops.push(() => embedded.stop());
     url = embedded.databaseUrl;
   }
-  await migrate(url, { directory: 'migrations', log });
   const sql = connect(url, { maxConnections: 20, log });
   stops.push(() => sql.end({ timeout: 5 }));
+  await migrate(sql, { directory: join(import.meta.dirname, '../migrations'), log });
   return sql;
 }
 

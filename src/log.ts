@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, pino, stdSerializers } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from './config.ts';
 
@@ -19,6 +19,8 @@ export function createLog(options: Config['log'], destination?: { write(line: st
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: secretPaths, censor: '[secret]' },
+    // Errors are logged under the key `error`; without this their message would be lost.
+    serializers: { error: stdSerializers.err },
     formatters: { level: (label: string) => ({ level: label }) },
   };
   if (destination) return pino(settings, destination);

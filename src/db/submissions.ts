@@ -216,3 +216,11 @@ export async function findReplyTarget(db: Db, submissionId: number): Promise<Rep
     from hotlap.submission_replies where submission_id = ${submissionId}`;
   return row ?? null;
 }
+
+/** Open submissions whose sender still looks at a reply that can be edited. */
+export async function listAwaitedSubmissions(db: Db): Promise<number[]> {
+  const rows = await db<{ id: number }[]>`
+    select s.id from hotlap.submissions s join hotlap.submission_replies r on r.submission_id = s.id
+    where s.status in ('queued', 'running') and r.token_expires_at > now()`;
+  return rows.map((row) => row.id);
+}

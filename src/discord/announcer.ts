@@ -1,5 +1,6 @@
 /** Listens to the database and keeps Discord in step with it: live replies while jobs run, owed messages afterwards. */
 import type { Sql } from '../db/client.ts';
+import { listAwaitedSubmissions } from '../db/submissions.ts';
 import { type DeliveryParts, deliverOwedMessages } from './delivery.ts';
 import { LiveReplies } from './live-reply.ts';
 
@@ -16,6 +17,8 @@ export async function startAnnouncer(parts: DeliveryParts): Promise<Announcer> {
     hotlap_progress: (payload) => live.refresh(Number(payload)),
     hotlap_outbox: () => outbox.wake(),
   });
+  // What was open when an earlier process ended is watched on.
+  for (const submissionId of await listAwaitedSubmissions(parts.sql)) live.refresh(submissionId);
   const poll = setInterval(() => outbox.wake(), POLL_MS);
   outbox.wake();
   return {

@@ -14,7 +14,7 @@ import { editInteractionReply } from './reply.ts';
 /** Discord allows about 5 edits in 5 s per channel. */
 const EDIT_INTERVAL_MS = 1500;
 /** A queued submission's position changes without an event of its own. */
-const QUEUE_REFRESH_MS = 10_000;
+const QUEUE_REFRESH_MS = 5000;
 
 export class LiveReplies {
   readonly #client: Client<true>;

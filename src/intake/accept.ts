@@ -10,7 +10,7 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Db, Sql } from '../db/client.ts';
-import { insertJob, notifyJobs } from '../db/jobs.ts';
+import { insertJob, notifyJobs, notifyProgress } from '../db/jobs.ts';
 import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../db/leaderboards.ts';
 import { insertSubmission, saveReplyTarget, storeCode } from '../db/submissions.ts';
 import { saveUser } from '../db/users.ts';
@@ -90,6 +90,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
     }
     if (sender.reply) await saveReplyTarget(tx, { submissionId, ...sender.reply });
     await notifyJobs(tx);
+    await notifyProgress(tx, submissionId);
     return submissionId;
   });
 }

@@ -19,9 +19,7 @@ export function codeBlock(text: string, maxChars: number): string {
 
 /** Plain text: nothing in it formats, mentions or links. */
 export function plain(text: string): string {
-  return text
-    .replace(/[\\*_~`|>#[\]()<@:-]/g, (mark) => `\\${mark}`)
-    .replaceAll('\\@', `@${ZERO_WIDTH_SPACE}`);
+  return text.replace(/[\\*_~`|>#[\]<]/g, (mark) => `\\${mark}`).replaceAll('@', `@${ZERO_WIDTH_SPACE}`);
 }
 
 export function cut(text: string, maxChars: number): string {
