@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { JobSpec } from '../../src/boxes/protocol.ts';
-import { verbValue } from '../../src/boxes/protocol.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { JobSpec } from '../../src/domain/protocol.ts';
+import { verbValue } from '../../src/domain/protocol.ts';
 import { type Agent, HONEST, lastLine, listProcesses, onlyStage, TestBox, waitFor } from './runner-client.ts';
 
 let box: TestBox;
@@ -257,14 +257,18 @@ describe.skipIf(!canMount)(
   () => {
     let small: TestBox;
     let root: string;
+    beforeEach(({ skip }) => skip(!canMount, 'only root on Linux can mount a small disk'));
     beforeAll(() => {
+      if (!canMount) return;
       root = mkdtempSync(join(tmpdir(), 'hotlap-small-'));
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', root]);
       small = new TestBox(root);
     });
     afterAll(() => {
+      if (!canMount) return;
       execFileSync('umount', ['-l', root]);
       rmSync(root, { recursive: true });
+      rmSync(join(small.archive, '..'), { recursive: true });
     });
 
     it('in the middle of a job is reported as the box’s fault', async () => {

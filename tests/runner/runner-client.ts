@@ -1,13 +1,12 @@
 /**
- * Drives the real runner for the tests: packs the folder into a zip archive as Hotlap does, starts agents from it
+ * Drives the real runner for the tests: packs it as Hotlap does, starts agents from the archive
  * and speaks the box protocol, holding every line that comes back against the zod half.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { zipSync } from 'fflate';
 import {
   helloLine,
   type JobEvent,
@@ -18,9 +17,10 @@ import {
   type StageReport,
   type Verb,
   verbValue,
-} from '../../src/boxes/protocol.ts';
+} from '../../src/domain/protocol.ts';
+import { loadRunnerArchive } from '../../src/boxes/runner-archive.ts';
 
-const RUNNER_FOLDER = join(import.meta.dirname, '../../deploy/box/runner');
+const archive = await loadRunnerArchive();
 const FIXTURES = join(import.meta.dirname, '../fixtures/runner');
 
 export const HONEST = 'def custom_kernel(data):\n    return sorted(data)\n';
@@ -52,11 +52,7 @@ export class TestBox {
   constructor(root = mkdtempSync(join(tmpdir(), 'hotlap-runner-'))) {
     this.root = root;
     this.archive = join(mkdtempSync(join(tmpdir(), 'hotlap-zip-')), 'runner.zip');
-    const files: Record<string, Uint8Array> = {};
-    for (const name of readdirSync(RUNNER_FOLDER)) {
-      if (name.endsWith('.py')) files[name] = readFileSync(join(RUNNER_FOLDER, name));
-    }
-    writeFileSync(this.archive, zipSync(files));
+    writeFileSync(this.archive, archive.bytes);
   }
 
   async agent(instance = 'tests'): Promise<Agent> {

@@ -16,6 +16,7 @@ from forker import Starter
 from job_folder import read_state
 from paths import DEFAULT_ROOT, BoxPaths
 from probe import probe
+from process_tree import close_to_peers
 from protocol import BoxFailure, RequestError, check_job_key, to_json
 from python_choice import choose
 
@@ -71,6 +72,8 @@ def run_verb(options: argparse.Namespace, box: BoxPaths) -> Any:
 
 def main() -> int:
     options = parse_arguments(sys.argv[1:])
+    # A seed passes through here on its way to the supervisor.
+    close_to_peers()
     try:
         box = BoxPaths.of(options.root, options.instance)
         if options.verb == "agent":

@@ -8,14 +8,17 @@ the modules loaded and knows which Python and which sandbox work. It ends when t
 """
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import socket
 import threading
+import time
 import warnings
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
+import process_tree
 import supervisor
 from disk import is_full
 from job_folder import make_job_folder
@@ -23,18 +26,26 @@ from paths import BoxPaths
 from protocol import BoxFailure, JobSpec, RequestError, parse_job, parse_seed, to_json
 from python_choice import Choice, choose
 
+_LASTING_S = 3600.0
+_DOUBTFUL_S = 60.0
+
 
 class Starter:
     """Starts jobs from a process that has no threads."""
 
     def __init__(self, box: BoxPaths) -> None:
         self._box = box
-        self._choices: Dict[str, Choice] = {}
+        self._choices: Dict[str, Tuple[Choice, float]] = {}
 
     def choice(self, sandbox: str) -> Choice:
-        if sandbox not in self._choices:
-            self._choices[sandbox] = choose(allow_sandbox=sandbox == "auto")
-        return self._choices[sandbox]
+        known, until = self._choices.get(sandbox, (None, 0.0))
+        if known is not None and time.monotonic() < until:
+            return known
+        choice = choose(allow_sandbox=sandbox == "auto")
+        # A trial that failed once, on a busy machine perhaps, must not leave the box open for as long as we live.
+        is_settled = choice.policy.kind == "bwrap" or sandbox == "off"
+        self._choices[sandbox] = (choice, time.monotonic() + (_LASTING_S if is_settled else _DOUBTFUL_S))
+        return choice
 
     def start(self, job_value: Any, seed_value: Any) -> bool:
         """True when the job was there already. Raises RequestError, BoxFailure."""
@@ -59,21 +70,23 @@ def _fork_supervisor(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: C
     # Blocked until the supervisor can handle it: a cancel may come before its first line has run.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        child = os.fork()
-        if child == 0:
+        if os.fork() == 0:
             _become_supervisor(box, job, seed, choice, lock_fd)
-        os.waitpid(child, 0)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    # Supervisors that ended since the last start. One fork rather than two: each costs a start its milliseconds.
+    process_tree.reap_all(lambda _pid, _status: None)
 
 
 def _become_supervisor(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, lock_fd: int) -> None:
-    """Never returns: neither the intermediate process nor the supervisor may run the caller's code."""
+    """Never returns: the supervisor must not run on into the caller's code."""
     try:
         os.setsid()
-        if os.fork() == 0:
-            _close_inherited(lock_fd, box.job(job.job_key).log)
-            supervisor.supervise(box, job, seed, choice, lock_fd)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            # What is ignored here would stay ignored in the job's processes.
+            signal.signal(number, signal.SIG_DFL)
+        _close_inherited(lock_fd, box.job(job.job_key).log)
+        supervisor.supervise(box, job, seed, choice, lock_fd)
     finally:
         os._exit(0)
 
@@ -135,6 +148,8 @@ def _serve(box: BoxPaths, connection: socket.socket) -> None:
         starter.choice("auto")  # Now, so that the first job need not wait for it.
     except BoxFailure:
         pass
+    # Objects of before the fork need no look by a supervisor's garbage collector, which would copy their pages.
+    gc.freeze()
     stream = connection.makefile("rw", encoding="utf-8", newline="\n")
     for line in stream:
         try:

@@ -1,4 +1,4 @@
-"""The wire between Hotlap and a box: the Python half of src/boxes/protocol.ts.
+"""The wire between Hotlap and a box: the Python half of src/domain/protocol.ts.
 
 What arrives is parsed strictly into the dataclasses below: an unknown field, a missing one or a wrong type is a
 RequestError that names the field. What leaves is built from the report dataclasses with `to_json`.
