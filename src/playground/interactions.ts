@@ -175,7 +175,7 @@ export class Interactions {
       });
       return original;
     }
-    const stored = this.#post(interaction, payload, files, false);
+    const stored = this.#post(interaction, payload, files, false, original);
     interaction.original ??= stored;
     return stored;
   }
@@ -195,9 +195,18 @@ export class Interactions {
     editMessage(this.#world, this.#files, interaction.channel, stored, payload, files, { markEdited });
   }
 
-  #post(interaction: Interaction, payload: Json, files: UploadedFile[], loading: boolean): StoredMessage {
+  #post(
+    interaction: Interaction,
+    payload: Json,
+    files: UploadedFile[],
+    loading: boolean,
+    original?: StoredMessage,
+  ): StoredMessage {
     const ephemeral = (Number(payload.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
-    const isCommand = interaction.type === InteractionType.ApplicationCommand;
+    // A follow-up is a reply to the first answer; only that one stands under "used /command".
+    const isCommand = interaction.type === InteractionType.ApplicationCommand && original === undefined;
+    const reference = { message_id: original?.message.id, fail_if_not_exists: false };
+    const replies = original !== undefined && original.visibleTo === undefined;
     const user = this.#world.people.get(interaction.userId)?.user;
     if (user === undefined) throw refusals.unknownUser();
     const metadata = {
@@ -206,10 +215,11 @@ export class Interactions {
       user,
       authorizing_integration_owners: { '0': this.#world.guildId },
       ...(interaction.source === undefined ? {} : { interacted_message_id: interaction.source.message.id }),
+      ...(original === undefined ? {} : { original_response_message_id: original.message.id }),
     } as APIMessageInteractionMetadata;
     return createMessage(this.#world, this.#files, interaction.channel, {
       author: this.#world.botUser,
-      payload,
+      payload: replies ? { ...payload, message_reference: reference } : payload,
       files,
       loading,
       ...(isCommand ? { type: MessageType.ChatInputCommand } : {}),

@@ -4,6 +4,9 @@ import { buildSync } from 'esbuild';
 
 const folder = new URL('./page/', import.meta.url);
 
+// In this order: what comes later may overrule.
+const styles = ['base', 'sidebar', 'channel', 'message', 'select', 'composer', 'suggest', 'modal', 'narrow'];
+
 interface PageFile {
   type: string;
   body: Buffer | string;
@@ -18,7 +21,7 @@ export class PageFiles {
       case '/':
         return { type: 'text/html; charset=utf-8', body: await readFile(new URL('index.html', folder)) };
       case '/style.css':
-        return { type: 'text/css; charset=utf-8', body: await readFile(new URL('style.css', folder)) };
+        return { type: 'text/css; charset=utf-8', body: await readStyles() };
       case '/main.js':
         this.#script ??= bundle();
         return { type: 'text/javascript; charset=utf-8', body: Buffer.from(this.#script) };
@@ -26,6 +29,11 @@ export class PageFiles {
         return undefined;
     }
   }
+}
+
+async function readStyles(): Promise<string> {
+  const sheets = styles.map((name) => readFile(new URL(`styles/${name}.css`, folder), 'utf8'));
+  return (await Promise.all(sheets)).join('\n');
 }
 
 // buildSync leaves no helper process behind, unlike esbuild's asynchronous service.

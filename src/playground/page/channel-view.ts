@@ -1,0 +1,112 @@
+import type { PlayChannel } from '../play-protocol.ts';
+import { h, icon } from './dom.ts';
+import { hintCard } from './hint-card.ts';
+import { type MessageActions, messageView, noticeView } from './message-view.ts';
+import type { Session } from './session.ts';
+
+const nearBottomPx = 120;
+
+interface Shown {
+  /** What the element was drawn from; undefined is always drawn anew. */
+  version: unknown[] | undefined;
+  element: HTMLElement;
+}
+
+/** The message list of the open channel. Only messages that changed are drawn anew, so menus and spoilers stay open. */
+export class ChannelView {
+  readonly element = h('div', { class: 'scroller', role: 'log', 'aria-live': 'polite', tabindex: 0 });
+  readonly #list = h('discord-messages', {});
+  readonly #actions: MessageActions;
+  #shown = new Map<string, Shown>();
+  #head = h('section');
+  #place = '';
+  #sticks = true;
+
+  constructor(actions: MessageActions) {
+    this.#actions = actions;
+    this.element.append(this.#list);
+    // Pictures and file previews grow after they were added; the end stays in view if it was.
+    const sizes = new ResizeObserver(() => this.#sticks && this.#toBottom());
+    sizes.observe(this.#list);
+    // The composer takes room from this element when a command is being filled in.
+    sizes.observe(this.element);
+    this.element.addEventListener('scroll', () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.element;
+      this.#sticks = scrollHeight - scrollTop - clientHeight < nearBottomPx;
+    });
+  }
+
+  /** The person did something: what comes of it appears at the end, so the end is shown. */
+  followEnd(): void {
+    this.#sticks = true;
+  }
+
+  draw(session: Session): void {
+    const channel = session.state?.channels.find(({ id }) => id === session.channelId);
+    if (channel === undefined) return;
+    const place = `${session.userId}:${channel.id}`;
+    if (place !== this.#place) {
+      this.#place = place;
+      this.#shown = new Map();
+      this.#head = welcome(channel);
+      this.#sticks = true;
+    }
+    const messages = session.messages(channel.id);
+    const shown = new Map<string, Shown>();
+    const notices = session.notices.filter(({ channelId }) => channelId === channel.id);
+    const showNotices = (beforeMs: number) => {
+      for (const notice of notices.splice(0, notices.findLastIndex((one) => one.sentAtMs < beforeMs) + 1)) {
+        shown.set(`notice ${notice.key}`, { version: undefined, element: noticeView(session, notice) });
+      }
+    };
+    for (const [at, message] of messages.entries()) {
+      showNotices(Date.parse(message.timestamp));
+      const version = [message, messages[at - 1], session.failed.get(message.id)];
+      const known = this.#shown.get(message.id);
+      const same = known !== undefined && sameVersion(known.version, version);
+      const element = same ? known.element : messageView(session, message, messages[at - 1], this.#actions);
+      shown.set(message.id, { version, element });
+    }
+    showNotices(Number.POSITIVE_INFINITY);
+    this.#shown = shown;
+    this.#arrange([this.#head, ...[...shown.values()].map(({ element }) => element)]);
+    if (!this.#sticks) return;
+    this.#toBottom();
+    // The components draw themselves a moment later, and only then have their height.
+    requestAnimationFrame(() => this.#toBottom());
+  }
+
+  // Moving an element that stays where it is would close its open menu, so only differences are touched.
+  #arrange(elements: HTMLElement[]): void {
+    const wanted = new Set<Element>(elements);
+    for (const child of [...this.#list.children]) if (!wanted.has(child)) child.remove();
+    for (const [at, element] of elements.entries()) {
+      const there = this.#list.children[at];
+      if (there !== element) this.#list.insertBefore(element, there ?? null);
+    }
+  }
+
+  #toBottom(): void {
+    this.element.scrollTop = this.element.scrollHeight;
+  }
+}
+
+function sameVersion(version: unknown[] | undefined, now: unknown[]): boolean {
+  return version?.every((part, at) => part === now[at]) === true;
+}
+
+function welcome(channel: PlayChannel): HTMLElement {
+  const direct = channel.kind === 'dm';
+  const name = direct ? channel.name : `#${channel.name}`;
+  const text = direct
+    ? `This is the beginning of your direct messages with ${channel.name}.`
+    : `This is the start of the ${name} channel. ${channel.topic === '' ? '' : `${channel.topic}.`}`;
+  return h(
+    'section',
+    { class: 'welcome' },
+    h('span', { class: 'welcome-icon' }, icon(direct ? 'at' : 'hash')),
+    h('h2', {}, direct ? channel.name : `Welcome to ${name}!`),
+    h('p', {}, text),
+    channel.kind === 'text' && !channel.restricted ? hintCard() : undefined,
+  );
+}
