@@ -4,7 +4,7 @@
  * Runs on the Node that the machine has (20 or newer) and needs no package. It installs the packages of the lock
  * file when that changed, picks a Node that runs TypeScript, and hands over to it. What it does it says.
  *
- *   npm - (sh) - this file - src/main.ts      Ctrl-C reaches all of them at once, `kill` only the first
+ *   npm - this file - src/main.ts      Ctrl-C reaches all of them at once, `kill` only the first
  *
  * So this file never ends on a signal by itself: it passes the wish to stop on, once, and leaves when its child has.
  */
