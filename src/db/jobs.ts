@@ -18,6 +18,8 @@ export interface Lease {
   token: string;
   attempt: number;
   boxId: number;
+  /** The job may be running on the box already: an earlier holder started it there. */
+  takenOver: boolean;
 }
 
 /** What a job is doing, for people. */
@@ -31,8 +33,9 @@ export interface Progress {
 const LEASE_SECONDS = 30;
 export const LEASE_RENEWAL_MS = 10_000;
 
-const lease = (db: Db) => db`
-  id as "jobId", submission_id as "submissionId", lease_token as token, attempt, box_id as "boxId"`;
+const lease = (db: Db, takenOver: boolean) => db`
+  id as "jobId", submission_id as "submissionId", lease_token as token, attempt, box_id as "boxId",
+  ${takenOver}::boolean as "takenOver"`;
 const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
 export async function insertJob(
@@ -55,7 +58,7 @@ export async function claimJob(db: Db, box: { id: number; gpuTypes: string[] }):
       select id from hotlap.jobs
       where status = 'queued' and not_before <= now() and lower(gpu_type) = any(${types})
       order by priority, id limit 1 for update skip locked)
-    returning ${lease(db)}`;
+    returning ${lease(db, false)}`;
   return row ?? null;
 }
 
@@ -70,7 +73,7 @@ export async function takeOverJob(db: Db, boxId: number): Promise<Lease | null> 
       select id from hotlap.jobs
       where status in ('leased', 'running') and box_id = ${boxId} and lease_expires_at < now()
       order by id limit 1 for update skip locked)
-    returning ${lease(db)}`;
+    returning ${lease(db, true)}`;
   return row ?? null;
 }
 

@@ -10,7 +10,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BoxConnection } from '../boxes/connection.ts';
-import { forgetJob, runOnBox } from '../boxes/run-on-box.ts';
+import { forgetJob, JobMayStillRun, runOnBox } from '../boxes/run-on-box.ts';
 import type { Sql } from '../db/client.ts';
 import {
   expireLease,
@@ -86,16 +86,13 @@ async function storeResult(
   );
 }
 
-/** What leaves it open whether the job still runs on the box. */
-const mayBeAlive: BoxErrorKind[] = ['unreachable', 'channel-lost', 'auth-refused', 'host-key-changed'];
-
 const REATTACH_PAUSE_MS = 2000;
 /** Beyond the job's own limits: time for a box to come back and for its supervisor to clean up. */
 const GRACE_MS = 120_000;
 
 /**
- * Runs the job, attaching again for as long as it may be alive: a job that was seen to start on a box that went away
- * is not started elsewhere before its own time limits have certainly ended it.
+ * Runs the job, attaching again for as long as it may be alive: a job on a box that went away is not started elsewhere
+ * before its own time limits have certainly ended it.
  */
 async function runToItsEnd(
   parts: RunJobParts,
@@ -107,25 +104,26 @@ async function runToItsEnd(
 ): Promise<JobResult> {
   const progress = new ProgressWriter(parts.sql, lease, log);
   const deadline = Date.now() + longestRunMs(spec) + GRACE_MS;
-  let seenAlive = false;
   for (;;) {
     try {
-      return await runOnBox(connection, spec, {
-        seed,
-        onEvent: (event) => {
-          seenAlive = true;
-          progress.take(event);
-        },
-      });
+      return await runOnBox(connection, spec, { seed, onEvent: (event) => progress.take(event) });
     } catch (error) {
-      const wait = error instanceof BoxError && seenAlive && mayBeAlive.includes(error.kind);
-      if (!wait || parts.stopping.aborted || Date.now() > deadline) throw error;
+      if (!mayBeAlive(error, lease) || parts.stopping.aborted || Date.now() > deadline) throw error;
       log.warn({ error }, 'box lost in mid-job: waiting for it');
       await delay(REATTACH_PAUSE_MS, undefined, { signal: parts.stopping });
     } finally {
       await progress.flush();
     }
   }
+}
+
+/** What keeps us from asking the box. */
+const outOfReach: BoxErrorKind[] = ['unreachable', 'channel-lost', 'auth-refused', 'host-key-changed'];
+
+function mayBeAlive(error: unknown, lease: Lease): boolean {
+  if (error instanceof JobMayStillRun) return true;
+  // A job that was taken over was started in an earlier life, whatever this call could find out.
+  return lease.takenOver && error instanceof BoxError && outOfReach.includes(error.kind);
 }
 
 function longestRunMs(spec: JobSpec): number {
