@@ -156,8 +156,8 @@ export class BoxAgent {
   }
 
   /** Ends and removes every job of this instance whose key is not in `keep`. */
-  sweep(keep: readonly string[]): Promise<Value<'sweep'>> {
-    return this.#request('sweep', { keep });
+  sweep(keep: readonly string[], olderThanS = 0): Promise<Value<'sweep'>> {
+    return this.#request('sweep', { keep, older_than_s: olderThanS });
   }
 
   /** Ends the agent; the jobs that it started go on. Requests still open fail as `channel-lost`. */

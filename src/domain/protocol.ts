@@ -203,7 +203,7 @@ export const verbValue = {
   probe: probeReport,
   /** Removes the folder of a finished job. */
   forget: z.object({ removed: z.boolean() }),
-  /** Ends and removes every job of this instance whose key is not in `keep`. */
+  /** Ends and removes every job of this instance whose key is not in `keep`, and that is older than `older_than_s`. */
   sweep: z.object({ removed: z.array(z.string()) }),
 } as const;
 export type Verb = keyof typeof verbValue;

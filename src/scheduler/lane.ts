@@ -14,6 +14,8 @@ import { jobKey } from '../domain/job.ts';
 import { type RunJobParts, runJob } from './run-job.ts';
 
 const OFFLINE_RETRY_MS = 5000;
+/** Another scheduler may have started a job on this box since the list of live ones was read. */
+const SWEEP_AGE_S = 120;
 
 export class Lane {
   readonly box: BoxRow;
@@ -89,7 +91,10 @@ export class Lane {
       const agent = await this.connection.agent();
       if (!this.#swept) {
         const alive = await jobsAliveOn(sql, this.box.id);
-        await agent.sweep(alive.map((job) => jobKey(job.jobId, job.attempt)));
+        await agent.sweep(
+          alive.map((job) => jobKey(job.jobId, job.attempt)),
+          SWEEP_AGE_S,
+        );
         this.#swept = true;
       }
       if (!this.#online) await setBoxState(sql, this.box.id, 'ready', null);

@@ -44,7 +44,7 @@ class Agent:
             "status": lambda _id, request: {"state": read_state(self._box.job(_job_key(request)))},
             "probe": lambda _id, request: probe(self._box, choose()),
             "forget": lambda _id, request: {"removed": forget_job(self._box, _job_key(request))},
-            "sweep": lambda _id, request: {"removed": sweep_jobs(self._box, _keep(request))},
+            "sweep": lambda _id, request: {"removed": sweep_jobs(self._box, _keep(request), _older_than_s(request))},
         }
 
     def run(self) -> None:
@@ -130,6 +130,13 @@ class Agent:
 
 def _job_key(request: Dict[str, Any]) -> str:
     return check_job_key(request.get("job_key"))
+
+
+def _older_than_s(request: Dict[str, Any]) -> float:
+    seconds = request.get("older_than_s", 0)
+    if not isinstance(seconds, (int, float)) or seconds < 0:
+        raise RequestError("bad-request", "older_than_s: a number of seconds was expected")
+    return seconds
 
 
 def _keep(request: Dict[str, Any]) -> Any:

@@ -63,16 +63,24 @@ def forget_job(box: BoxPaths, job_key: str) -> bool:
     return remove_job_folder(box, paths)
 
 
-def sweep_jobs(box: BoxPaths, keep: List[str]) -> List[str]:
+def sweep_jobs(box: BoxPaths, keep: List[str], older_than_s: float = 0) -> List[str]:
+    """`older_than_s`: a job younger than that may have been started since `keep` was written down."""
     removed: List[str] = []
     for job_key in box.list_job_keys():
-        if job_key in keep:
+        if job_key in keep or _age_s(box, job_key) < older_than_s:
             continue
         cancel_job(box, job_key)
         if forget_job(box, job_key):
             removed.append(job_key)
     remove_leftover_folders(box)
     return removed
+
+
+def _age_s(box: BoxPaths, job_key: str) -> float:
+    try:
+        return time.time() - os.stat(box.job(job_key).job).st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def end_left_over_processes(paths: JobPaths) -> bool:
