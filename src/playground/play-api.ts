@@ -33,8 +33,9 @@ export async function handlePlay(
       makeFault(parts, json as PlayFault);
       return sendJson(response, 204, undefined);
     }
-    const userId = url.searchParams.get('user') ?? '';
-    if (!parts.world.people.has(userId)) throw new PlayRefusal('there is no such user');
+    const person = parts.world.findPerson(url.searchParams.get('user') ?? '');
+    if (person === undefined) throw new PlayRefusal('there is no such user');
+    const userId = person.user.id;
     switch (key) {
       case 'GET /play/state':
         return sendJson(response, 200, viewOf(parts.world, userId));

@@ -1,5 +1,6 @@
 /**
- * What the page and the tests speak with the stand-in, under /play. One person is one `user` query parameter.
+ * What the page and the tests speak with the stand-in, under /play. The query parameter `user`, an id or a
+ * name, says who is speaking.
  *
  * `GET /play/state` is everything that user may see; `ws /play/live` sends the same as `hello` and then every change.
  * `POST /play/act` carries a PlayAction (JSON, or multipart with `payload_json` and one part per attachment option,

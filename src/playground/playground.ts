@@ -114,10 +114,10 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
   });
   server.on('upgrade', (request, socket, head) => {
     const url = new URL(request.url ?? '/', origin);
-    const userId = url.searchParams.get('user') ?? '';
+    const person = world.findPerson(url.searchParams.get('user') ?? '');
     if (url.pathname === '/gateway' || url.pathname === '/gateway/') gateway.upgrade(request, socket, head);
-    else if (url.pathname === '/play/live' && world.people.has(userId) && isOwnRequest(request, host)) {
-      live.upgrade(request, socket, head, userId);
+    else if (url.pathname === '/play/live' && person !== undefined && isOwnRequest(request, host)) {
+      live.upgrade(request, socket, head, person.user.id);
     } else socket.destroy();
   });
 

@@ -128,6 +128,13 @@ export class World {
     this.changes.emit('message-delete', channel, stored);
   }
 
+  /** A person by id or user name. */
+  findPerson(idOrName: string): Person | undefined {
+    return (
+      this.people.get(idOrName) ?? [...this.people.values()].find(({ user }) => user.username === idOrName)
+    );
+  }
+
   rolesOf(roleIds: string[]): APIRole[] {
     return [this.guildId, ...roleIds].flatMap((id) => this.roles.get(id) ?? []);
   }

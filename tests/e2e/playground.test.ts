@@ -3,7 +3,7 @@ import type { APIMessage } from 'discord-api-types/v10';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Playground, startPlayground } from '../../src/playground/playground.ts';
 import { startTestBot, type TestBot } from '../support/playground-bot.ts';
-import { isEphemeral, textOf } from '../support/playground-message.ts';
+import { isEphemeral, isThinking, textOf } from '../support/playground-message.ts';
 import {
   causeFault,
   type PlaygroundUser,
@@ -125,6 +125,28 @@ describe('commands on the playground', () => {
     expect((await refusal(again)).code).toBe(40060);
     const unknown = bot.rest.post(Routes.interactionCallback('1', token), { body: { type: 5 }, auth: false });
     expect((await refusal(unknown)).code).toBe(10062);
+  });
+});
+
+describe('a deferred reply', () => {
+  it('is filled by the first follow-up and stays as private as it was deferred', async () => {
+    const interaction = new Promise<{ id: string; token: string }>((resolve) => {
+      bot.client.once(Events.InteractionCreate, resolve);
+    });
+    const sent = mira.slash('/silent');
+    const { id, token } = await interaction;
+    const deferral = { type: 5, data: { flags: MessageFlags.Ephemeral } };
+    await bot.rest.post(Routes.interactionCallback(id, token), { body: deferral, auth: false });
+    const thinking = await (await sent).reply();
+    expect(isThinking(thinking)).toBe(true);
+    const hook = Routes.webhook(playground.applicationId, token);
+    const filled = (await bot.rest.post(hook, { body: { content: 'here' }, auth: false })) as APIMessage;
+    expect(filled.id).toBe(thinking.id);
+    expect((await (await sent).answer()).content).toBe('here');
+    expect((await tomas.visibleMessages()).some((message) => message.id === thinking.id)).toBe(false);
+    const original = Routes.webhookMessage(playground.applicationId, token, '@original');
+    await bot.rest.delete(original, { auth: false });
+    await (await sent).disappears();
   });
 });
 

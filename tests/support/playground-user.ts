@@ -83,9 +83,14 @@ export class InteractionHandle {
     return this.#feed.versions(this.#messageId());
   }
 
-  /** Whether the reply is still there. */
-  get isGone(): boolean {
-    return this.#feed.message(this.#messageId()) === undefined;
+  /** Resolves when the reply was deleted. */
+  async disappears(options?: WaitOptions): Promise<void> {
+    const id = this.#messageId();
+    await this.#feed.waitFor(
+      `the reply ${id} to go away`,
+      () => (this.#feed.message(id) === undefined ? true : undefined),
+      options,
+    );
   }
 
   #messageId(): string {

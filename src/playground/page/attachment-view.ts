@@ -17,9 +17,15 @@ export function attachmentView(attachment: APIAttachment): HTMLElement {
     name: attachment.filename,
     bytes: amount,
     'bytes-unit': unit,
-    href: attachment.url,
+    href: localAddress(attachment.url),
     target: '_blank',
   });
+}
+
+/** A file's address as seen from this page: the bot may know the server by another name than the one opened here. */
+export function localAddress(address: string): string {
+  const url = new URL(address, location.origin);
+  return /^\/(ephemeral-)?attachments\//.test(url.pathname) ? url.pathname + url.search : address;
 }
 
 export function sizeOf(bytes: number): string {
@@ -31,12 +37,12 @@ export function sizeOf(bytes: number): string {
 function picture(attachment: APIAttachment): HTMLElement {
   const image = h('img', {
     class: 'picture',
-    src: attachment.url,
+    src: localAddress(attachment.url),
     alt: attachment.description ?? attachment.filename,
     width: attachment.width ?? undefined,
     height: attachment.height ?? undefined,
   });
-  return h('a', { href: attachment.url, target: '_blank', class: 'picture-link' }, image);
+  return h('a', { href: localAddress(attachment.url), target: '_blank', class: 'picture-link' }, image);
 }
 
 function textFile(attachment: APIAttachment): HTMLElement {
@@ -58,7 +64,12 @@ function textFile(attachment: APIAttachment): HTMLElement {
       h('span', { class: 'file-size' }, sizeOf(attachment.size)),
       h(
         'a',
-        { href: attachment.url, download: attachment.filename, title: 'Download', class: 'file-get' },
+        {
+          href: localAddress(attachment.url),
+          download: attachment.filename,
+          title: 'Download',
+          class: 'file-get',
+        },
         icon('download'),
       ),
     ),
@@ -82,10 +93,8 @@ function textFile(attachment: APIAttachment): HTMLElement {
 }
 
 function loadPreview(url: string): Promise<string> {
-  const path = new URL(url);
   let preview = previews.get(url);
-  // The address as the bot knows it may name another host than the one this page was opened at.
-  preview ??= fetch(path.pathname + path.search)
+  preview ??= fetch(localAddress(url))
     .then((response) => (response.ok ? response.text() : '(the file is gone)'))
     .catch(() => '(the file could not be loaded)');
   previews.set(url, preview);

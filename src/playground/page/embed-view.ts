@@ -1,5 +1,6 @@
 import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
 import type { PlayState } from '../play-protocol.ts';
+import { localAddress } from './attachment-view.ts';
 import { h } from './dom.ts';
 import { markdown } from './markdown.ts';
 import { messageTime } from './moments.ts';
@@ -14,8 +15,8 @@ export function embedView(embed: APIEmbed, names: PlayState): HTMLElement {
     'author-name': author?.name,
     'author-url': author?.url,
     'author-image': author?.icon_url,
-    image: embed.image?.url,
-    thumbnail: embed.thumbnail?.url,
+    image: embed.image && localAddress(embed.image.url),
+    thumbnail: embed.thumbnail && localAddress(embed.thumbnail.url),
   });
   if (title !== undefined) {
     const inside = rendered(title);

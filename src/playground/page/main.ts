@@ -10,8 +10,8 @@ import { Refused, Session } from './session.ts';
 import { membersView, sidebarView } from './sidebar.ts';
 import { dressComponents } from './theme.ts';
 
-// The first person of the seed; the page needs one before the server has told it who there is.
-const firstUserId = '1100000000000000401';
+// The page needs somebody to be before the server has told it who there is.
+const firstUser = 'mira';
 const userKey = 'hotlap-user';
 
 dressComponents();
@@ -39,6 +39,7 @@ const actions: MessageActions = {
     act(message.id, { kind: 'dismiss', channelId: message.channel_id, messageId: message.id }),
 };
 
+let drawnColumns = '';
 const channelView = new ChannelView(actions);
 let session = new Session(rememberedUser(), '', update);
 const composer = new Composer(session, () => channelView.followEnd());
@@ -66,7 +67,7 @@ addEventListener('keydown', (event) => {
 });
 
 function rememberedUser(): string {
-  return new URLSearchParams(location.search).get('user') ?? sessionStorage.getItem(userKey) ?? firstUserId;
+  return new URLSearchParams(location.search).get('user') ?? sessionStorage.getItem(userKey) ?? firstUser;
 }
 
 function switchUser(userId: string): void {
@@ -89,8 +90,14 @@ function update(): void {
     },
     switchUser,
   };
-  sidebar.replaceChildren(...sidebarView(session, events));
-  members.replaceChildren(...membersView(session));
+  // Drawing the columns anew would take the keyboard focus from their buttons, so they wait for a reason.
+  const { me, channels, bot } = session.state;
+  const columns = JSON.stringify([me, channels, bot.online, session.channelId, [...session.unread]]);
+  if (columns !== drawnColumns) {
+    drawnColumns = columns;
+    sidebar.replaceChildren(...sidebarView(session, events));
+    members.replaceChildren(...membersView(session));
+  }
   drawHeader();
   channelView.draw(session);
   composer.follow(session);

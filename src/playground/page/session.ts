@@ -16,7 +16,8 @@ export interface Notice {
 }
 
 export class Session {
-  readonly userId: string;
+  /** An id; until the first `hello`, perhaps the name from the address bar. */
+  userId: string;
   state: PlayState | undefined;
   commands: PlayCommand[] = [];
   channelId: string;
@@ -118,6 +119,7 @@ export class Session {
     switch (event.type) {
       case 'hello':
         this.state = event.state;
+        this.userId = event.state.me.id;
         this.connected = true;
         this.#settleChannel();
         this.#loadCommands();

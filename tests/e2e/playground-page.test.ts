@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { Routes } from 'discord.js';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Playground, startPlayground } from '../../src/playground/playground.ts';
+import { startTestBot, type TestBot } from '../support/playground-bot.ts';
+import { playgroundUser } from '../support/playground-user.ts';
+
+const browsers = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const executablePath = browsers.find((path) => existsSync(path));
+const where = executablePath === undefined ? ' (skipped: no Chromium on this machine)' : '';
+
+describe.skipIf(executablePath === undefined)(`the playground page in Chromium${where}`, () => {
+  let playground: Playground;
+  let bot: TestBot;
+  let browser: Browser;
+  let page: Page;
+  const troubles: string[] = [];
+
+  beforeAll(async () => {
+    playground = await startPlayground({ port: 0 });
+    bot = await startTestBot(playground);
+    browser = await chromium.launch({
+      executablePath: executablePath ?? '',
+      args: '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(
+        ' ',
+      ),
+    });
+    page = await browser.newPage({ viewport: { width: 1200, height: 800 } });
+    page.on('pageerror', (error) => troubles.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()));
+    page.on('request', (request) => {
+      const isOurs = request.url().startsWith(playground.url) || request.url().startsWith('data:');
+      if (!isOurs) troubles.push(`request to ${request.url()}`);
+    });
+    await page.goto(playground.url);
+    await page.getByText('Welcome to #contest!').waitFor();
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await bot?.stop();
+    await playground?.close();
+    // Nothing went wrong unseen, and nothing was fetched from anywhere else.
+    expect(troubles).toEqual([]);
+  });
+
+  it('runs a slash command by keyboard, with a file and an option completed by the bot', async () => {
+    await page.getByRole('textbox', { name: 'Message' }).pressSequentially('/sub');
+    await page.getByRole('option', { name: '/submit' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('Drop a file here').waitFor();
+    const file = { name: 'kernel.py', mimeType: 'text/x-python', buffer: Buffer.from('print(1)\n') };
+    await page.locator('input[type=file]').setInputFiles(file);
+    await page.getByText('kernel.py').waitFor();
+    await page.keyboard.type('bo');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('s');
+    await page.getByRole('option', { name: 'softmax (open)' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    await page.getByText('done: 9 characters').waitFor();
+    await page.getByText('Only you can see this').waitFor();
+    await page.getByText('report of').waitFor();
+  });
+
+  it('says which required option is missing instead of sending', async () => {
+    await page.getByRole('textbox', { name: 'Message' }).pressSequentially('/submit ');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('file: this option is required').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('textbox', { name: 'Message' }).waitFor();
+  });
+
+  it('shows another user neither the ephemeral message nor the organisers’ channel', async () => {
+    await page.getByRole('radio', { name: 'tomas' }).click();
+    await page.getByText('You are tomas').waitFor();
+    await page.getByText('submitted').waitFor();
+    expect(await page.getByText('done: 9 characters').count()).toBe(0);
+    expect(await page.getByText('organisers', { exact: true }).count()).toBe(0);
+    await page.getByRole('radio', { name: 'olga' }).click();
+    await page.getByText('organisers', { exact: true }).waitFor();
+  });
+
+  it('presses a button and follows the edit, and chooses in a menu', async () => {
+    await page.getByRole('radio', { name: 'mira' }).click();
+    await page.getByText('You are mira').waitFor();
+    await (await playgroundUser(playground, 'tomas').slash('/menu')).reply();
+    await page.getByRole('button', { name: 'Count' }).click();
+    await page.getByText('pressed by mira').waitFor();
+    await page.getByRole('button', { name: 'Which GPU?' }).click();
+    await page.getByRole('option', { name: 'B200' }).click();
+    await page.locator('.channel-header').click();
+    await page.getByText('chosen: b200').waitFor();
+  });
+
+  it('fills in a form', async () => {
+    await page.getByRole('textbox', { name: 'Message' }).pressSequentially('/feedback ');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').getByLabel('What?').fill('fine');
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByText('thank you for “fine”').waitFor();
+  });
+
+  it('renders markup in messages as text, whoever wrote it', async () => {
+    const markup = '<img src=x onerror="document.title=`hacked`"> [click](javascript:alert(1)) **bold**';
+    const body = {
+      content: markup,
+      embeds: [{ title: markup, description: markup, fields: [{ name: markup, value: markup }] }],
+    };
+    await bot.rest.post(Routes.channelMessages(playground.channelId), { body });
+    const shown = page.locator('discord-message', { hasText: 'onerror' });
+    await shown.waitFor();
+    expect(await shown.locator('strong').count()).toBe(5);
+    expect(await shown.locator('img[src=x], a[href^="javascript"]').count()).toBe(0);
+    expect(await page.title()).toBe('#contest | Hotlap playground');
+  });
+});
