@@ -120,7 +120,7 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
   if (!view || !source) throw new UserError('unknown-submission', { id });
   const report = reportFile(view, runs);
   await interaction.editReply({
-    embeds: [submissionEmbed(view)],
+    embeds: [submissionEmbed(view, runs)],
     files: [
       ...(runs.length > 0 ? [new AttachmentBuilder(Buffer.from(report.text), { name: report.name })] : []),
       new AttachmentBuilder(source.content, { name: source.fileName }),

@@ -68,11 +68,12 @@ async function deliverResult(
   target: ReplyTarget,
 ): Promise<void> {
   const { client, sql } = parts;
-  const report = reportFile(view, await listRuns(sql, view.id, true));
+  const runs = await listRuns(sql, view.id, true);
+  const report = reportFile(view, runs);
   const files: RawFile[] = [
     { name: report.name, data: Buffer.from(report.text), contentType: 'text/plain; charset=utf-8' },
   ];
-  const body = { embeds: [submissionEmbed(view)], files };
+  const body = { embeds: [submissionEmbed(view, runs)], files };
 
   if (target.alive && (await succeeds(() => editInteractionReply(client, target.interactionToken, body))))
     return;

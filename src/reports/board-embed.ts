@@ -31,7 +31,7 @@ export function boardEmbed(board: BoardPage): APIEmbed {
   return {
     title: `${board.leaderboard} · ${board.gpuType}`,
     color: colours.running,
-    description: lines.length > 0 ? lines.join('\n') : empty,
+    description: [...deadlineLine(board.deadline), ...(lines.length > 0 ? lines : [empty])].join('\n'),
     footer: {
       text: [
         `${board.total} ranked`,
@@ -39,7 +39,6 @@ export function boardEmbed(board: BoardPage): APIEmbed {
         ...(pages > 1 ? [`page ${board.page + 1} of ${pages}`] : []),
       ].join(' · '),
     },
-    ...(board.deadline && { fields: [{ name: 'Deadline', value: timestamp(board.deadline, 'f') }] }),
   };
 }
 
@@ -80,8 +79,18 @@ export function boardListEmbed(boards: BoardSummary[]): APIEmbed {
   };
 }
 
+/** Problem sets write the year 2100 for "never". */
+function isReal(deadline: Date | null): deadline is Date {
+  return deadline !== null && deadline.getUTCFullYear() < 2100;
+}
+
+function deadlineLine(deadline: Date | null): string[] {
+  if (!isReal(deadline)) return [];
+  return [deadline > new Date() ? `Open ${deadlineText(deadline)}` : 'Closed: these are the final places', ''];
+}
+
 function deadlineText(deadline: Date | null): string {
-  if (deadline === null || deadline.getUTCFullYear() >= 2100) return 'open';
+  if (!isReal(deadline)) return 'open';
   return deadline > new Date() ? `until ${timestamp(deadline, 'f')} (${timestamp(deadline, 'R')})` : 'closed';
 }
 

@@ -3,16 +3,24 @@
  * admins it comes without secret scores.
  */
 import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
+import { readBenchmarkLines } from '../domain/outcome.ts';
 import { failureLabels } from '../domain/rank.ts';
-import { type GpuResult, type JobView, modeLabels, type SubmissionView } from '../domain/submission.ts';
+import {
+  type GpuResult,
+  type JobView,
+  modeLabels,
+  type RunView,
+  type SubmissionView,
+} from '../domain/submission.ts';
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
-import { formatScore, timestamp } from './measure.ts';
+import { formatScore, formatSeconds, timestamp } from './measure.ts';
 
 /** Discord's 25 fields, less room for a note. */
 const MAX_GPUS = 20;
 
-export function submissionEmbed(view: SubmissionView): APIEmbed {
+/** `runs`, where given, add the benchmark times of the public run. */
+export function submissionEmbed(view: SubmissionView, runs: RunView[] = []): APIEmbed {
   const { title, colour } = headline(view);
   return {
     title: `${title} · #${view.id}`,
@@ -21,7 +29,7 @@ export function submissionEmbed(view: SubmissionView): APIEmbed {
       `${code(view.fileName)} on **${plain(view.leaderboard)}**, mode **${modeLabels[view.mode]}**, sent ${timestamp(view.createdAt, 'R')}`,
       ...notes(view),
     ].join('\n'),
-    fields: view.gpus.slice(0, MAX_GPUS).map((gpu) => gpuField(view, gpu)),
+    fields: view.gpus.slice(0, MAX_GPUS).map((gpu) => gpuField(view, gpu, runs)),
   };
 }
 
@@ -62,13 +70,13 @@ function notes(view: SubmissionView): string[] {
   return lines;
 }
 
-function gpuField(view: SubmissionView, gpu: GpuResult): APIEmbedField {
+function gpuField(view: SubmissionView, gpu: GpuResult, runs: RunView[]): APIEmbedField {
   const open = [gpu.publicJob, gpu.secretJob].some(
     (job) => job && ['queued', 'leased', 'running'].includes(job.status),
   );
   return {
     name: cut(`${gpu.gpuType} · ${open ? 'in progress' : statusWord(view, gpu)}`, 256),
-    value: cut((open ? progressLines(gpu) : resultLines(view, gpu)).join('\n'), FIELD_CHARS),
+    value: cut((open ? progressLines(gpu) : resultLines(view, gpu, runs)).join('\n'), FIELD_CHARS),
     inline: false,
   };
 }
@@ -124,7 +132,7 @@ function queuedLine(job: JobView): string {
   return `${place}. It waits because ${cause}: the box, not your code.`;
 }
 
-function resultLines(view: SubmissionView, gpu: GpuResult): string[] {
+function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[]): string[] {
   const { publicJob, secretJob } = gpu;
   if (isOurs(gpu))
     return [`The box failed (${code(publicJob.boxErrorKind ?? secretJob?.boxErrorKind ?? 'unknown')}).`];
@@ -147,6 +155,22 @@ function resultLines(view: SubmissionView, gpu: GpuResult): string[] {
   } else if (gpu.reason && !gpu.eligible) {
     lines.push(`Not ranked: ${plain(gpu.reason)}`);
   }
+  const times = benchmarkTable(gpu.gpuType, runs);
+  if (times !== '' && publicJob.passed) lines.push(times);
   if (lines.length === 0) lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
   return lines;
+}
+
+/** What fits on a phone beside each other: mean time and case. */
+const TABLE_ROWS = 10;
+
+function benchmarkTable(gpuType: string, runs: RunView[]): string {
+  const timed = runs.filter((run) => !run.secret && run.gpuType === gpuType && run.mode !== 'test');
+  const cases = readBenchmarkLines(new Map(timed.at(-1)?.result ?? []));
+  const rows = cases.slice(0, TABLE_ROWS).map((item) => {
+    const error = item.errNs === null ? '' : ` ±${((100 * item.errNs) / item.meanNs).toFixed(1)} %`;
+    return `${formatSeconds(item.meanNs / 1e9).padStart(9)}${error.padEnd(8)} ${cut(item.spec, 48)}`;
+  });
+  if (cases.length > TABLE_ROWS) rows.push(`and ${cases.length - TABLE_ROWS} more in the report`);
+  return rows.length > 0 ? codeBlock(rows.join('\n'), 700) : '';
 }

@@ -1,0 +1,5 @@
+import type { Part } from './row.ts';
+import { sandbox } from './sandbox.ts';
+
+/** Every part of `npm run bench`, in the order in which they run. */
+export const parts: Part[] = [sandbox];
