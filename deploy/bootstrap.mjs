@@ -282,18 +282,22 @@ async function runTests(args) {
   ];
   const lines = [];
   let failedChecks = 0;
-  for (const [name, command] of steps) {
-    say(`--- ${name}`);
-    const startMs = Date.now();
-    const status = await runStep(node, command, env);
-    const verdict = `${name}: ${status === 0 ? 'passed' : 'FAILED'} in ${seconds(startMs)}`;
-    say(verdict);
-    lines.push(verdict);
-    if (status !== 0 && name !== 'tests') failedChecks += 1;
-    if (status !== 0 && name === 'tests') process.exitCode = 1;
+  let summary = null;
+  try {
+    for (const [name, command] of steps) {
+      say(`--- ${name}`);
+      const startMs = Date.now();
+      const status = await runStep(node, command, env);
+      const verdict = `${name}: ${status === 0 ? 'passed' : 'FAILED'} in ${seconds(startMs)}`;
+      say(verdict);
+      lines.push(verdict);
+      if (status !== 0 && name !== 'tests') failedChecks += 1;
+      if (status !== 0 && name === 'tests') process.exitCode = 1;
+    }
+    if (existsSync(summaryFile)) summary = JSON.parse(readFileSync(summaryFile, 'utf8'));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
   }
-  const summary = existsSync(summaryFile) ? JSON.parse(readFileSync(summaryFile, 'utf8')) : null;
-  rmSync(scratch, { recursive: true, force: true });
   const { passed, failed, skipped } = summary ?? { passed: 0, failed: 0, skipped: [] };
   process.stdout.write(`\n${lines.join('\n')}\n`);
   if (skipped.length > 0) process.stdout.write('\nSkipped:\n');

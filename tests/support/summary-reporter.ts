@@ -21,7 +21,9 @@ function summarise(modules: readonly TestModule[], unhandledErrors: number): Sum
       if (result.state === 'passed') summary.passed += 1;
       else if (result.state === 'failed') summary.failed += 1;
       else {
-        const reason = result.state === 'skipped' && result.note ? result.note : 'no reason given';
+        const note = result.state === 'skipped' ? result.note : undefined;
+        // A whole group that is skipped has no note; it says why in its name.
+        const reason = note ?? /\(skipped: ([^)]*)\)/.exec(test.fullName)?.[1] ?? 'no reason given';
         summary.skipped.push({ name: `${module.relativeModuleId} > ${test.fullName}`, reason });
       }
     }
