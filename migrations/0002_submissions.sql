@@ -146,16 +146,18 @@ create index best_entries_order on hotlap.best_entries (leaderboard_id, gpu_type
 -- Messages still owed to Discord. `dedupe_key` makes owing idempotent; it is the message's nonce as well.
 create table hotlap.outbox (
   id bigint generated always as identity primary key,
-  kind text not null check (kind in ('result', 'announcement')),
-  submission_id bigint not null references hotlap.submissions,
+  kind text not null check (kind in ('result', 'announcement', 'box-notice')),
+  submission_id bigint references hotlap.submissions,
   dedupe_key text not null unique,
+  -- Of a box notice: {"box", "state", "message"}
   payload jsonb not null default '{}',
   status text not null default 'owed' check (status in ('owed', 'sent', 'given-up')),
   attempts int not null default 0,
   not_before timestamptz not null default now(),
   last_error text,
   created_at timestamptz not null default now(),
-  sent_at timestamptz
+  sent_at timestamptz,
+  check ((kind = 'box-notice') = (submission_id is null))
 );
 create index outbox_owed on hotlap.outbox (not_before, id) where status = 'owed';
 

@@ -85,7 +85,13 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       syncProblems: () => syncProblems(sql, config.problemsDir),
     };
     dispatchInteractions(client, commands, context);
-    const announcer = await startAnnouncer({ client, sql, log, announcementChannelId: discord.channelId });
+    const announcer = await startAnnouncer({
+      client,
+      sql,
+      log,
+      announcementChannelId: discord.channelId,
+      adminChannelId: discord.adminChannelId,
+    });
     stops.push(() => announcer.stop());
 
     const scheduler = new Scheduler({ sql, pool, log, localBox: config.boxes.localBox });
@@ -143,7 +149,7 @@ function playgroundDiscord(playground: Playground | null): NonNullable<Config['d
     guildId: playground.guildId,
     adminRoleId: playground.adminRoleId,
     channelId: playground.channelId,
-    adminChannelId: null,
+    adminChannelId: playground.adminChannelId ?? null,
     apiUrl: playground.restApi,
   };
 }

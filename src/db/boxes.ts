@@ -63,7 +63,10 @@ export async function updateLocalBox(
     where id = ${id} and kind = 'local'`;
 }
 
-/** ready <-> offline, with the reason; a removed box stays removed. Writes an event only when the state changes. */
+/**
+ * ready <-> offline, with the reason; a removed box stays removed. Only a change writes an event, and owes organisers a
+ * notice; the local machine that stands back is none.
+ */
 export async function setBoxState(
   db: Db,
   id: number,
@@ -74,9 +77,15 @@ export async function setBoxState(
     with changed as (
       update hotlap.boxes set state = ${state}, problem = ${problem}
       where id = ${id} and state <> 'removed' and state <> ${state} returning id
+    ), event as (
+      insert into hotlap.box_events (box_id, kind, message)
+      select id, ${state}, ${problem ?? ''} from changed returning id, box_id, kind, message
     )
-    insert into hotlap.box_events (box_id, kind, message)
-    select id, ${state}, ${problem ?? ''} from changed`;
+    insert into hotlap.outbox (kind, dedupe_key, payload)
+    select 'box-notice', 'box-event-' || e.id,
+      jsonb_build_object('box', b.name, 'state', e.kind, 'message', e.message)
+    from event e join hotlap.boxes b on b.id = e.box_id where b.kind <> 'local'
+    returning pg_notify('hotlap_outbox', '')`;
 }
 
 /** Any state -> removed. */

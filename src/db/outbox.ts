@@ -5,13 +5,14 @@
  */
 import type { Db } from './client.ts';
 
-export interface OwedMessage {
+export type OwedMessage = {
   id: number;
-  kind: 'result' | 'announcement';
-  submissionId: number;
   dedupeKey: string;
   attempts: number;
-}
+} & (
+  | { kind: 'result' | 'announcement'; submissionId: number }
+  | { kind: 'box-notice'; submissionId: null; payload: { box: string; state: string; message: string } }
+);
 
 /** The next message that is due, hidden from other deliverers for a minute. */
 export async function claimOwedMessage(db: Db): Promise<OwedMessage | null> {
@@ -20,7 +21,7 @@ export async function claimOwedMessage(db: Db): Promise<OwedMessage | null> {
     where id = (
       select id from hotlap.outbox where status = 'owed' and not_before <= now()
       order by not_before, id limit 1 for update skip locked)
-    returning id, kind, submission_id as "submissionId", dedupe_key as "dedupeKey", attempts`;
+    returning id, kind, submission_id as "submissionId", dedupe_key as "dedupeKey", attempts, payload`;
   return row ?? null;
 }
 

@@ -18,6 +18,7 @@ import { findReplyTarget, findSubmissionView, listRuns, type ReplyTarget } from 
 import type { SubmissionView } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
 import { announcementEmbed } from '../reports/announcement.ts';
+import { boxNoticeEmbed } from '../reports/box-embed.ts';
 import { noticeEmbed } from '../reports/notice-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
 import { submissionEmbed } from '../reports/submission-embed.ts';
@@ -32,6 +33,8 @@ export interface DeliveryParts {
   log: Log;
   /** Where announcements go; null: into the channel of the submission. */
   announcementChannelId: string | null;
+  /** Where organisers read about boxes; null: in the log alone. */
+  adminChannelId: string | null;
 }
 
 /** Delivers until nothing is due. Never throws for a message that could not be delivered. */
@@ -49,6 +52,11 @@ export async function deliverOwedMessages(parts: DeliveryParts): Promise<void> {
 }
 
 async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<void> {
+  if (message.kind === 'box-notice') {
+    if (parts.adminChannelId === null) return;
+    const body = { embeds: [boxNoticeEmbed(message.payload)] };
+    return sendToChannel(parts.client, parts.adminChannelId, body, message.dedupeKey);
+  }
   const target = await findReplyTarget(parts.sql, message.submissionId);
   const view = await findSubmissionView(parts.sql, message.submissionId, message.kind === 'result');
   if (!view) throw new Error(`submission ${message.submissionId} is not there`);

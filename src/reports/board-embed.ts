@@ -86,7 +86,10 @@ function isReal(deadline: Date | null): deadline is Date {
 
 function deadlineLine(deadline: Date | null): string[] {
   if (!isReal(deadline)) return [];
-  return [deadline > new Date() ? `Open ${deadlineText(deadline)}` : 'Closed: these are the final places', ''];
+  return [
+    deadline > new Date() ? `Open ${deadlineText(deadline)}` : 'Closed: these are the final places',
+    '',
+  ];
 }
 
 function deadlineText(deadline: Date | null): string {

@@ -2,7 +2,7 @@
 import type { APIEmbed } from 'discord-api-types/v10';
 import type { ProbeReport } from '../domain/protocol.ts';
 import { colours } from './colours.ts';
-import { code, cut } from './markdown.ts';
+import { code, cut, plain } from './markdown.ts';
 
 export interface BoxView {
   name: string;
@@ -44,4 +44,17 @@ export function probeLines(probe: ProbeReport): string[] {
     `**Sandbox** ${probe.sandbox}${probe.sandbox_problem ? ` (${probe.sandbox_problem})` : ''}`,
     `**Free disk** ${Math.round(probe.disk_free_mib / 1024)} GiB`,
   ];
+}
+
+/** What organisers read when a box goes away or comes back. */
+export function boxNoticeEmbed(notice: { box: string; state: string; message: string }): APIEmbed {
+  const back = notice.state === 'ready';
+  return {
+    title: cut(back ? `Box ${notice.box} is back` : `Box ${notice.box} cannot be used`, 256),
+    color: back ? colours.good : colours.ours,
+    description: cut(
+      back ? 'Its jobs go on.' : `${plain(notice.message)}\nJobs for it wait; none is lost.`,
+      4096,
+    ),
+  };
 }

@@ -324,5 +324,9 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
     });
     const list = await (await admin.slash('/admin box list')).answer();
     expect(text(list)).toContain('host-key-changed');
+    const notice = await admin.waitForMessage(
+      (message) => text(message).includes('host-key-changed') && text(message).includes('cannot be used'),
+    );
+    expect(text(notice)).toContain('Jobs for it wait');
   });
 });
