@@ -92,6 +92,11 @@ export const userErrors = {
     text: 'Line {line} of the file is not a header line that Hotlap knows: `{directive}`.',
     next: 'Write `#!POPCORN leaderboard NAME` or `#!POPCORN gpus TYPE [TYPE ...]`, each once (`//!POPCORN` in C++ and CUDA files).',
   },
+  'directive-twice': {
+    status: 400,
+    text: 'Line {line} of the file contradicts an earlier header line: `{directive}`.',
+    next: 'Keep one line for the leaderboard and one for the GPU types.',
+  },
   'unknown-submission': {
     status: 404,
     text: 'There is no submission #{id}.',

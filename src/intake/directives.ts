@@ -12,7 +12,7 @@ export interface Directives {
 
 const MAX_HEADER_LINES = 500;
 
-/** Throws UserError `bad-directive` with the line number. Keys are not case-sensitive. */
+/** Throws UserError `bad-directive` or `directive-twice` with the line number. Keys are not case-sensitive. */
 export function readDirectives(source: string): Directives {
   const found: Directives = { leaderboard: null, gpus: [] };
   const lines = source.replace(/^\ufeff/, '').split('\n', MAX_HEADER_LINES);
@@ -22,21 +22,29 @@ export function readDirectives(source: string): Directives {
     if (!line.startsWith('#') && !line.startsWith('//')) break;
     const match = /^(?:#|\/\/)!POPCORN(?:\s+(.*))?$/i.exec(line);
     if (!match) continue;
-    const refuse = () => new UserError('bad-directive', { line: index + 1, directive: line.slice(0, 80) });
+    const refuse = (code: 'bad-directive' | 'directive-twice') =>
+      new UserError(code, { line: index + 1, directive: line.slice(0, 80) });
     const [key = '', ...values] = (match[1] ?? '').split(/\s+/).filter((word) => word !== '');
     switch (key.toLowerCase()) {
       case 'leaderboard':
-        if (values.length !== 1 || found.leaderboard !== null) throw refuse();
+        if (values.length !== 1) throw refuse('bad-directive');
+        if (found.leaderboard !== null && !same(values, [found.leaderboard])) throw refuse('directive-twice');
         found.leaderboard = values[0] ?? null;
         break;
       case 'gpu':
       case 'gpus':
-        if (values.length === 0 || found.gpus.length > 0) throw refuse();
+        if (values.length === 0) throw refuse('bad-directive');
+        if (found.gpus.length > 0 && !same(values, found.gpus)) throw refuse('directive-twice');
         found.gpus = values;
         break;
       default:
-        throw refuse();
+        throw refuse('bad-directive');
     }
   }
   return found;
+}
+
+/** A line that says again what was said is no fault. */
+function same(a: string[], b: string[]): boolean {
+  return a.join(' ').toLowerCase() === b.join(' ').toLowerCase();
 }
