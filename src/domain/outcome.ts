@@ -79,10 +79,13 @@ export interface Outcome {
 
 const PASSING_EXIT_CODES = [0, 112];
 const DETAIL_CHARS = 3000;
+const SUMMARY_CHARS = 500;
+const MAX_EXIT_CODE = 2 ** 31 - 1;
 
 /** Never throws for anything a participant can cause. `expected` is the number of stages that the job had. */
 export function readOutcome(result: JobResult, expected: number): Outcome {
-  const stages = result.stages.map((stage) => readStage(storableText(stage)));
+  const { stages: reports, system, sandbox } = storableText(result);
+  const stages = reports.map(readStage);
   const failure = stages.find((stage) => stage.failure !== null)?.failure ?? null;
   const cancelled = result.outcome === 'cancelled';
   return {
@@ -90,8 +93,8 @@ export function readOutcome(result: JobResult, expected: number): Outcome {
     cancelled,
     failure,
     stages,
-    system: result.system,
-    sandbox: result.sandbox,
+    system,
+    sandbox,
   };
 }
 
@@ -119,7 +122,7 @@ function readStage(report: StageReport): StageOutcome {
     startedAt: report.started_at,
     finishedAt: report.finished_at,
     durationMs: report.duration_ms,
-    exitCode: report.exit_code,
+    exitCode: exitCodeOf(report),
     tests,
     benchmarks,
     profiles,
@@ -129,17 +132,25 @@ function readStage(report: StageReport): StageOutcome {
   };
 }
 
+/** Null for a number that no process ends with: that of a dead worker can be made up, and is stored as an int4. */
+function exitCodeOf(report: StageReport): number | null {
+  const code = report.exit_code;
+  return code !== null && Math.abs(code) <= MAX_EXIT_CODE ? code : null;
+}
+
 function findFailure(report: StageReport, last: Map<string, string>, tests: TestCase[]): Failure | null {
   const failed = (kind: FailureKind, summary: string, detail: string): Failure => ({
     kind,
     stage: report.name,
-    summary,
-    detail: detail.slice(-DETAIL_CHARS),
+    // A cut may fall into the middle of a character.
+    summary: summary.slice(0, SUMMARY_CHARS).toWellFormed(),
+    detail: detail.slice(-DETAIL_CHARS).toWellFormed(),
   });
 
   if (report.overflow) return failed('flood', 'More than 1 MiB of results was written.', report.stderr);
   if (report.timed_out) {
-    const done = tests.length > 0 ? ` ${tests.filter((test) => test.passed).length} tests had passed.` : '';
+    const passed = tests.filter((test) => test.passed).length;
+    const done = tests.length > 0 ? ` ${passed} ${passed === 1 ? 'test' : 'tests'} had passed.` : '';
     return failed('timeout', `Stopped after the limit of ${report.timeout_s} s.${done}`, report.stderr);
   }
   if (report.worker_died) {
@@ -156,7 +167,7 @@ function findFailure(report: StageReport, last: Map<string, string>, tests: Test
   const syntax = syntaxError(report, last);
   if (syntax) return failed('syntax', syntax.summary, syntax.detail);
 
-  const wrong = wrongCase(report, last, tests);
+  const wrong = wrongCase(report, last);
   if (wrong) return failed('wrong', wrong.summary, wrong.detail);
 
   if (report.signal !== null) return failed('crash', `Ended by signal ${report.signal}.`, report.stderr);
@@ -228,10 +239,12 @@ function syntaxError(
   report: StageReport,
   last: Map<string, string>,
 ): { summary: string; detail: string } | null {
-  const places = [report.stderr, report.warmup?.stderr ?? '', ...errorTexts(last)];
+  const places = [report.stderr, report.warmup?.stderr ?? '', ...errorTexts(last).map(realLines)];
   for (const place of places) {
-    const found = /(?:^|\n|\\n)((?:SyntaxError|IndentationError|TabError): [^\n]*)\s*$/.exec(place.trimEnd());
-    if (found?.[1]) return { summary: found[1], detail: place.replaceAll('\\n', '\n') };
+    const text = place.trimEnd();
+    const lastLine = text.slice(text.lastIndexOf('\n') + 1);
+    if (/^(SyntaxError|IndentationError|TabError): /.test(lastLine))
+      return { summary: lastLine, detail: place };
   }
   return null;
 }
@@ -243,28 +256,17 @@ function errorTexts(last: Map<string, string>): string[] {
 function wrongCase(
   report: StageReport,
   last: Map<string, string>,
-  tests: TestCase[],
 ): { summary: string; detail: string } | null {
-  const index = tests.findIndex((test) => !test.passed);
-  const test = tests[index];
-  if (test && (last.get(`test.${index}.status`) ?? '') === 'fail') {
-    const others = tests.filter((item) => !item.passed).length - 1;
-    const more = others > 0 ? ` (and ${others} more)` : '';
-    return {
-      summary: `Test ${index + 1} of ${tests.length} failed${more}: ${test.spec}`,
-      detail: test.message,
-    };
+  const tests = indices(last, 'test');
+  const [test, ...others] = tests.filter((i) => last.get(`test.${i}.status`) === 'fail');
+  if (test !== undefined) {
+    const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+    const of = Math.max(tests.length, test + 1);
+    return describeCase(last, `test.${test}`, `Test ${test + 1} of ${of} failed${more}`);
   }
-  for (const [key, value] of last) {
-    const benchmark = /^benchmark\.(\d+)\.status$/.exec(key);
-    if (benchmark && value === 'fail') {
-      const spec = last.get(`benchmark.${benchmark[1]}.spec`) ?? '';
-      const detail = last.get(`benchmark.${benchmark[1]}.error`) ?? '';
-      return {
-        summary: `Benchmark ${Number(benchmark[1]) + 1} failed its check: ${spec}`,
-        detail: realLines(detail),
-      };
-    }
+  const benchmark = indices(last, 'benchmark').find((i) => last.get(`benchmark.${i}.status`) === 'fail');
+  if (benchmark !== undefined) {
+    return describeCase(last, `benchmark.${benchmark}`, `Benchmark ${benchmark + 1} failed its check`);
   }
   if (last.get('check') === 'fail') {
     return {
@@ -273,6 +275,14 @@ function wrongCase(
     };
   }
   return null;
+}
+
+function describeCase(last: Map<string, string>, key: string, what: string) {
+  const spec = last.get(`${key}.spec`);
+  return {
+    summary: spec ? `${what}: ${spec}` : `${what}.`,
+    detail: realLines(last.get(`${key}.error`) ?? last.get(`${key}.message`) ?? ''),
+  };
 }
 
 function crashSummary(report: StageReport): string {
