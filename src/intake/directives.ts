@@ -20,11 +20,10 @@ export function readDirectives(source: string): Directives {
     const line = raw.trim();
     if (line === '') continue;
     if (!line.startsWith('#') && !line.startsWith('//')) break;
-    const match = /^(?:#|\/\/)!POPCORN(?:\s+(.*))?$/i.exec(line);
-    if (!match) continue;
+    const [mark = '', key = '', ...values] = line.split(/\s+/);
+    if (!/^(?:#|\/\/)!POPCORN$/i.test(mark)) continue;
     const refuse = (code: 'bad-directive' | 'directive-twice') =>
       new UserError(code, { line: index + 1, directive: line.slice(0, 80) });
-    const [key = '', ...values] = (match[1] ?? '').split(/\s+/).filter((word) => word !== '');
     switch (key.toLowerCase()) {
       case 'leaderboard':
         if (values.length !== 1) throw refuse('bad-directive');
