@@ -1,8 +1,9 @@
 import type { Command } from '../src/discord/command.ts';
 import { admin } from './admin.ts';
 import { leaderboard } from './leaderboard.ts';
+import { queue } from './queue.ts';
 import { submissions } from './submissions.ts';
 import { submit } from './submit.ts';
 
 /** Every slash command, in the order in which they are registered. */
-export const commands: Command[] = [submit, leaderboard, submissions, admin];
+export const commands: Command[] = [submit, leaderboard, submissions, queue, admin];

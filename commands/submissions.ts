@@ -1,5 +1,11 @@
 /** `/submissions mine|show`: a participant's own work, scores of secret runs included. Always ephemeral. */
-import { AttachmentBuilder, type ChatInputCommandInteraction, SlashCommandBuilder } from 'discord.js';
+import {
+  AttachmentBuilder,
+  type ChatInputCommandInteraction,
+  type MessageComponentInteraction,
+  SlashCommandBuilder,
+} from 'discord.js';
+import { cancelSubmission, rerunFailedJobs } from '../src/db/cancel.ts';
 import type { Sql } from '../src/db/client.ts';
 import { findLeaderboard, listLeaderboards } from '../src/db/leaderboards.ts';
 import {
@@ -12,8 +18,11 @@ import {
 import { type Command, type CommandContext, viewerOf } from '../src/discord/command.ts';
 import { completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
+import { replyTarget } from '../src/discord/reply-target.ts';
+import { cancelButton } from '../src/discord/submission-buttons.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { maySeePrivate, type SubmissionStatus, submissionStatuses } from '../src/domain/submission.ts';
+import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { reportFile } from '../src/reports/report-file.ts';
 import { submissionEmbed } from '../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../src/reports/submission-list-embed.ts';
@@ -45,19 +54,39 @@ export const submissions: Command = {
           option.setName('id').setDescription('Its number').setRequired(true).setMinValue(1),
         ),
     )
+    .addSubcommand((sub) =>
+      sub
+        .setName('cancel')
+        .setDescription('Take one back that has not ended')
+        .addIntegerOption((option) =>
+          option.setName('id').setDescription('Its number').setRequired(true).setMinValue(1),
+        ),
+    )
     .toJSON(),
 
   ephemeral: () => true,
 
   async run(interaction, context) {
-    if (interaction.options.getSubcommand() === 'show') await show(interaction, context);
-    else await mine(interaction, context);
+    switch (interaction.options.getSubcommand()) {
+      case 'show':
+        return show(interaction, context);
+      case 'cancel':
+        return cancel(interaction, context);
+      case 'mine':
+        return mine(interaction, context);
+    }
   },
 
   complete: (interaction, context) => completeLeaderboard(context.sql, interaction.options.getFocused()),
 
-  /** `submissions:<leaderboard id or ->:<status or ->:<page>`; the message is ephemeral, so only its user presses. */
-  async press(interaction, [board = '-', status = '-', page = '0'], context) {
+  /**
+   * `submissions:cancel:<id>`, `submissions:rerun:<id>` and, for the pages of a list,
+   * `submissions:list:<leaderboard id or ->:<status or ->:<page>`.
+   */
+  async press(interaction, [action, first = '-', status = '-', page = '0'], context) {
+    if (action === 'cancel') return pressCancel(interaction, Number(first), context);
+    if (action === 'rerun') return pressRerun(interaction, Number(first), context);
+    const board = first;
     const filter = {
       leaderboardId: board === '-' ? undefined : Number(board),
       status: submissionStatuses.find((item) => item === status),
@@ -100,18 +129,65 @@ async function listMessage(sql: Sql, userId: string, filter: Filter, wantedPage:
     components: pageButtons(
       page,
       lastPage,
-      (to) => `submissions:${filter.leaderboardId ?? '-'}:${filter.status ?? '-'}:${to}`,
+      (to) => `submissions:list:${filter.leaderboardId ?? '-'}:${filter.status ?? '-'}:${to}`,
     ),
   };
 }
 
-async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const id = interaction.options.getInteger('id', true);
+/** Throws unless the viewer is the owner or an admin. */
+async function checkAccess(
+  interaction: ChatInputCommandInteraction | MessageComponentInteraction,
+  id: number,
+  context: CommandContext,
+): Promise<void> {
   const ownerId = await findSubmissionOwner(context.sql, id);
   if (ownerId === null) throw new UserError('unknown-submission', { id });
   if (!maySeePrivate(viewerOf(interaction, context), ownerId))
     throw new UserError('not-your-submission', { id });
+}
 
+async function cancel(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const id = interaction.options.getInteger('id', true);
+  await checkAccess(interaction, id, context);
+  const cancelled = await cancelSubmission(context.sql, id);
+  if (!cancelled) throw new UserError('nothing-to-cancel', { id });
+  const text =
+    cancelled.stopping > 0
+      ? 'What runs on a box is being ended; what had not started never will.'
+      : 'It had not started and never will.';
+  await interaction.editReply({ embeds: [noticeEmbed(`#${id} is cancelled`, text)] });
+}
+
+/** The message itself changes when the submission has ended: the announcer edits it. */
+async function pressCancel(
+  interaction: MessageComponentInteraction,
+  id: number,
+  context: CommandContext,
+): Promise<void> {
+  await checkAccess(interaction, id, context);
+  if (!(await cancelSubmission(context.sql, id))) throw new UserError('nothing-to-cancel', { id });
+}
+
+async function pressRerun(
+  interaction: MessageComponentInteraction,
+  id: number,
+  context: CommandContext,
+): Promise<void> {
+  await checkAccess(interaction, id, context);
+  if (!(await rerunFailedJobs(context.sql, id, replyTarget(interaction))))
+    throw new UserError('nothing-to-rerun', { id });
+  const view = await findSubmissionView(context.sql, id, true);
+  if (view)
+    await interaction.editReply({
+      embeds: [submissionEmbed(view)],
+      components: [cancelButton(id)],
+      files: [],
+    });
+}
+
+async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const id = interaction.options.getInteger('id', true);
+  await checkAccess(interaction, id, context);
   const [view, runs, source] = await Promise.all([
     findSubmissionView(context.sql, id, true),
     listRuns(context.sql, id, true),

@@ -7,30 +7,26 @@ import {
   SlashCommandBuilder,
   StringSelectMenuBuilder,
 } from 'discord.js';
+import { loadQueue } from '../src/db/queue.ts';
 import { findSubmissionView } from '../src/db/submissions.ts';
 import { downloadAttachment } from '../src/discord/attachment.ts';
 import type { Command, CommandContext } from '../src/discord/command.ts';
 import { completeGpu, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
+import { type ReplyTarget, replyTarget, TOKEN_LIFE_MS } from '../src/discord/reply-target.ts';
+import { cancelButton } from '../src/discord/submission-buttons.ts';
 import { UserError } from '../src/domain/errors.ts';
-import { modeLabels, modes } from '../src/domain/submission.ts';
+import { forecast } from '../src/domain/eta.ts';
+import { modeLabels, modes, withPlaces } from '../src/domain/submission.ts';
 import { accept, type Draft, examine } from '../src/intake/accept.ts';
 import { MAX_SOURCE_BYTES } from '../src/intake/validate.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { submissionEmbed } from '../src/reports/submission-embed.ts';
 
-/** An interaction token lives 15 minutes; the last moments of it are not worth the race. */
-const TOKEN_LIFE_MS = 14.5 * 60_000;
-
 interface PendingChoice {
   draft: Draft;
   userId: string;
   reply: ReplyTarget;
-}
-
-interface ReplyTarget {
-  channelId: string;
-  interactionToken: string;
-  expiresAt: Date;
+  supersede: boolean;
 }
 
 /** Drafts whose GPU types are being asked for. Nothing in here was accepted yet: a restart asks again. */
@@ -60,6 +56,11 @@ export const submit: Command = {
     .addStringOption((option) =>
       option.setName('gpu').setDescription('GPU type, or several with blanks between').setAutocomplete(true),
     )
+    .addBooleanOption((option) =>
+      option
+        .setName('supersede')
+        .setDescription('Cancel your own submissions here that still wait in this mode'),
+    )
     .toJSON(),
 
   ephemeral: () => true,
@@ -76,9 +77,14 @@ export const submit: Command = {
         gpus: (interaction.options.getString('gpu') ?? '').split(/[\s,]+/).filter((word) => word !== ''),
       },
     );
-    const reply = replyTarget(interaction);
-    if ('gpus' in draft.gpus) await acceptAndShow(interaction, context, draft, draft.gpus.gpus, reply);
-    else await askForGpus(interaction, draft, draft.gpus.askAmong, reply);
+    const choice: PendingChoice = {
+      draft,
+      userId: interaction.user.id,
+      reply: replyTarget(interaction),
+      supersede: interaction.options.getBoolean('supersede') ?? false,
+    };
+    if ('gpus' in draft.gpus) await acceptAndShow(interaction, context, choice, draft.gpus.gpus);
+    else await askForGpus(interaction, choice, draft.gpus.askAmong);
   },
 
   async complete(interaction, context) {
@@ -95,45 +101,37 @@ export const submit: Command = {
     // Taken out before anything is awaited: a double click must not submit twice.
     pending.delete(key);
     const gpus = interaction.values.includes('*') ? choice.draft.board.gpus : interaction.values;
-    await acceptAndShow(interaction, context, choice.draft, gpus, choice.reply);
+    await acceptAndShow(interaction, context, choice, gpus);
   },
 };
-
-function replyTarget(interaction: ChatInputCommandInteraction): ReplyTarget {
-  return {
-    channelId: interaction.channelId,
-    interactionToken: interaction.token,
-    expiresAt: new Date(interaction.createdTimestamp + TOKEN_LIFE_MS),
-  };
-}
 
 async function acceptAndShow(
   interaction: ChatInputCommandInteraction | MessageComponentInteraction,
   context: CommandContext,
-  draft: Draft,
+  { draft, reply, supersede }: PendingChoice,
   gpus: string[],
-  reply: ReplyTarget,
 ): Promise<void> {
   const { user } = interaction;
   const id = await accept(context.sql, draft, gpus, {
     user: { id: user.id, name: user.displayName },
     door: 'discord',
     reply,
+    supersede,
   });
   const view = await findSubmissionView(context.sql, id, true);
   // From here on the reply belongs to the announcer, which may already have shown a later state.
-  if (view?.status === 'queued')
-    await interaction.editReply({ embeds: [submissionEmbed(view)], components: [] });
+  if (view?.status !== 'queued') return;
+  const placed = withPlaces(view, forecast(await loadQueue(context.sql)));
+  await interaction.editReply({ embeds: [submissionEmbed(placed)], components: [cancelButton(id)] });
 }
 
 async function askForGpus(
   interaction: ChatInputCommandInteraction,
-  draft: Draft,
+  choice: PendingChoice,
   gpus: string[],
-  reply: ReplyTarget,
 ): Promise<void> {
   const key = randomBytes(8).toString('hex');
-  pending.set(key, { draft, userId: interaction.user.id, reply });
+  pending.set(key, choice);
   setTimeout(() => pending.delete(key), TOKEN_LIFE_MS).unref();
   const shown = gpus.slice(0, 24);
   const menu = new StringSelectMenuBuilder()
@@ -149,7 +147,7 @@ async function askForGpus(
     embeds: [
       noticeEmbed(
         'On which GPU types?',
-        `**${draft.board.name}** runs on several. Choose below; nothing is submitted before that. Next time the \`gpu\` option or a line \`#!POPCORN gpus ${gpus[0]}\` in the file says it.`,
+        `**${choice.draft.board.name}** runs on several. Choose below; nothing is submitted before that. Next time the \`gpu\` option or a line \`#!POPCORN gpus ${gpus[0]}\` in the file says it.`,
       ),
     ],
     components: [new ActionRowBuilder<StringSelectMenuBuilder>().addComponents(menu)],

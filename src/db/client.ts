@@ -22,6 +22,29 @@ function parseBigint(text: string): number {
   return value;
 }
 
+/** Codes of the postgres library for a connection that is gone, and of Node for one that cannot be made. */
+const connectionCodes = [
+  'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
+  'CONNECTION_ENDED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+];
+
+/**
+ * True where the server was away, not where it refused: the statement may be tried again later. It may also have been
+ * carried out, its answer lost; so only statements that name the state that they leave are worth trying again.
+ */
+export function isConnectionError(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== 'string') return false;
+  // 08: connection exception. 57P: shutting down, crashed, starting up.
+  return connectionCodes.includes(code) || code.startsWith('08') || code.startsWith('57P');
+}
+
 /**
  * Opens a pool. It connects on first use and again after the server went away: queries that were under way then
  * fail with an error, later ones wait for the new connection.

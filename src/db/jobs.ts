@@ -30,8 +30,14 @@ export interface Progress {
   of: number;
 }
 
-const LEASE_SECONDS = 30;
-export const LEASE_RENEWAL_MS = 10_000;
+/** How long a job waits for a new holder after its process was killed. */
+const LEASE_SECONDS = 15;
+export const LEASE_RENEWAL_MS = 5000;
+/** After a failure another box of the same GPU type is preferred for so long. */
+const AVOID_BOX_SECONDS = 60;
+/** Heads of the queue that are tried: several schedulers may be claiming at the same moment. */
+const CANDIDATES = 8;
+const UNIQUE_VIOLATION = '23505';
 
 const lease = (db: Db, takenOver: boolean) => db`
   id as "jobId", submission_id as "submissionId", lease_token as token, attempt, box_id as "boxId",
@@ -40,49 +46,99 @@ const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`
 
 export async function insertJob(
   db: Db,
-  job: { submissionId: number; gpuType: string; secret: boolean; priority: number },
+  job: {
+    submissionId: number;
+    userId: string;
+    leaderboardId: number;
+    mode: Mode;
+    gpuType: string;
+    secret: boolean;
+    priority: number;
+  },
 ): Promise<void> {
   await db`
-    insert into hotlap.jobs (submission_id, gpu_type, secret, priority)
-    values (${job.submissionId}, ${job.gpuType}, ${job.secret}, ${job.priority})`;
+    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority)
+    values (${job.submissionId}, ${job.userId}, ${job.leaderboardId}, ${job.mode}, ${job.gpuType}, ${job.secret},
+      ${job.priority})`;
 }
 
-/** Takes the next queued job that the box can run, or null. `skip locked`: two claimers never wait for each other. */
-export async function claimJob(db: Db, box: { id: number; gpuTypes: string[] }): Promise<Lease | null> {
-  const types = box.gpuTypes.map((type) => type.toLowerCase());
-  const [row] = await db<Lease[]>`
-    update hotlap.jobs set
-      status = 'leased', box_id = ${box.id}, attempt = attempt + 1, lease_token = gen_random_uuid(),
-      lease_expires_at = ${leaseEnd(db)}, started_at = coalesce(started_at, now()), progress = null
-    where id = (
-      select id from hotlap.jobs
-      where status = 'queued' and not_before <= now() and lower(gpu_type) = any(${types})
-      order by priority, id limit 1 for update skip locked)
-    returning ${lease(db, false)}`;
-  return row ?? null;
+export interface ClaimingBox {
+  id: number;
+  gpuTypes: string[];
+  slots: number;
 }
 
 /**
- * Takes over a job of this box whose holder is gone (its lease ran out). The attempt stays: the box knows the run by
- * that number, so starting it again attaches to what is running there.
+ * Puts the next job of the queue that the box can run on a free slot of it, or returns null. `skip locked`: two
+ * claimers never wait for each other; a slot that another one took meanwhile is refused by its unique index.
  */
-export async function takeOverJob(db: Db, boxId: number): Promise<Lease | null> {
+export async function claimJob(db: Db, box: ClaimingBox): Promise<Lease | null> {
+  const gpus = box.gpuTypes.map((type) => type.toLowerCase());
+  try {
+    const [row] = await db<Lease[]>`
+      with head as (
+        select q.job_id, q.gpu, q.position from hotlap.queue q
+        where q.gpu = any(${gpus}) and q.not_before <= now()
+          and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
+        order by q.position limit ${CANDIDATES}
+      ), chosen as (
+        select j.id from hotlap.jobs j join head h on h.job_id = j.id
+        where j.status = 'queued' order by h.position limit 1 for update of j skip locked
+      ), free as (
+        select s.slot from generate_series(0, ${box.slots}::int - 1) as s (slot)
+        where not exists (
+          select from hotlap.jobs b
+          where b.box_id = ${box.id} and b.slot = s.slot and b.status in ('leased', 'running'))
+        order by s.slot limit 1
+      ), claimed as (
+        update hotlap.jobs set
+          status = 'leased', box_id = ${box.id}, slot = free.slot, attempt = attempt + 1,
+          lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)}, started_at = now(), progress = null
+        from chosen, free where jobs.id = chosen.id
+        returning ${lease(db, false)}
+      ), noted as (
+        insert into hotlap.job_attempts (job_id, attempt, box_id)
+        select "jobId", attempt, "boxId" from claimed
+      )
+      select * from claimed`;
+    return row ?? null;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return null;
+    throw error;
+  }
+}
+
+/** The job may come back to the box that failed it: some time has passed, or there is no other of its type. */
+const avoidanceIsOver = (db: Db, boxId: number) => db`(
+  q.not_before < now() - make_interval(secs => ${AVOID_BOX_SECONDS})
+  or not exists (
+    select from hotlap.boxes o
+    where o.id <> ${boxId} and o.state = 'ready' and q.gpu in (select lower(t) from unnest(o.gpu_types) t)))`;
+
+/**
+ * Takes over a job of this box whose holder is gone (its lease ran out). The attempt stays: the box knows the run by
+ * that number, so starting it again attaches to what is running there. `heldHere`: jobs that this process works on
+ * still, though the database was away for longer than a lease.
+ */
+export async function takeOverJob(db: Db, boxId: number, heldHere: number[]): Promise<Lease | null> {
   const [row] = await db<Lease[]>`
     update hotlap.jobs set lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)}
     where id = (
       select id from hotlap.jobs
       where status in ('leased', 'running') and box_id = ${boxId} and lease_expires_at < now()
+        and id <> all(${heldHere})
       order by id limit 1 for update skip locked)
     returning ${lease(db, true)}`;
   return row ?? null;
 }
 
-/** False when the lease was lost. */
-export async function renewLease(db: Db, held: Lease): Promise<boolean> {
-  const rows = await db`
+/** Null when the lease was lost. Also says whether the job's sender wants it ended, for a message that was missed. */
+export async function renewLease(db: Db, held: Lease): Promise<{ cancelRequested: boolean } | null> {
+  const [row] = await db<{ cancelRequested: boolean }[]>`
     update hotlap.jobs set lease_expires_at = ${leaseEnd(db)}
-    where id = ${held.jobId} and lease_token = ${held.token} returning id`;
-  return rows.length === 1;
+    where id = ${held.jobId} and lease_token = ${held.token}
+    returning cancel_requested_at is not null as "cancelRequested"`;
+  return row ?? null;
 }
 
 /** Lets a successor take the job over at once: used when this process shuts down while the box works on. */
@@ -116,11 +172,20 @@ export async function requeueJob(
 ): Promise<boolean> {
   const rows = await db`
     update hotlap.jobs set
-      status = 'queued', lease_token = null, lease_expires_at = null, progress = null,
+      status = 'queued', lease_token = null, lease_expires_at = null, progress = null, failures = failures + 1,
       not_before = now() + make_interval(secs => ${why.delayMs / 1000}),
       box_error = ${`${why.kind}: ${why.message}`}
     where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
-  return rows.length === 1;
+  if (rows.length === 0) return false;
+  await endAttempt(db, held, why.kind);
+  return true;
+}
+
+/** Closes the history row of a start on a box: `finished`, `cancelled` or the kind of the box's failure. */
+export async function endAttempt(db: Db, held: Lease, endedBy: string): Promise<void> {
+  await db`
+    update hotlap.job_attempts set ended_at = now(), ended_by = ${endedBy}
+    where job_id = ${held.jobId} and attempt = ${held.attempt}`;
 }
 
 /** Everything that a box needs to run the job. */
@@ -134,12 +199,16 @@ export interface JobWork {
   code: string;
   /** Only for the secret job of a ranked submission. */
   seed: number | null;
+  /** Failures of boxes so far. */
+  failures: number;
+  cancelRequested: boolean;
 }
 
 export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
   const [row] = await db<(Omit<JobWork, 'task' | 'code'> & { definition: unknown; content: Buffer })[]>`
     select j.gpu_type as "gpuType", j.secret, s.mode, l.name as leaderboard, s.file_name as "fileName",
-      case when j.secret then s.secret_seed end as seed, v.definition, c.content
+      case when j.secret then s.secret_seed end as seed, j.failures,
+      j.cancel_requested_at is not null as "cancelRequested", v.definition, c.content
     from hotlap.jobs j
     join hotlap.submissions s on s.id = j.submission_id
     join hotlap.leaderboards l on l.id = s.leaderboard_id

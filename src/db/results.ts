@@ -2,11 +2,11 @@
  * Storing what came of a job, and what follows from it, in one transaction: runs, per-GPU scores, best entries, the
  * submission's status, and the messages that are now owed.
  */
-import type { Failure, Outcome } from '../domain/outcome.ts';
-import { type JobStanding, standingOf } from '../domain/rank.ts';
-import type { JobStatus, Mode } from '../domain/submission.ts';
+import type { BoxErrorKind } from '../domain/errors.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { Db, Sql } from './client.ts';
-import type { Lease } from './jobs.ts';
+import { endAttempt, type Lease } from './jobs.ts';
+import { lockSubmission, settleSubmission } from './settle.ts';
 
 /** leased | running -> finished. False when the lease was lost: somebody else stores, or has stored, this result. */
 export async function storeJobResult(
@@ -26,28 +26,45 @@ export async function storeJobResult(
       returning gpu_type as "gpuType", secret`;
     if (!job) return false;
     await insertRuns(tx, held, job, outcome, score);
+    await endAttempt(tx, held, outcome.cancelled ? 'cancelled' : 'finished');
+    await settleSubmission(tx, held.submissionId);
+    return true;
+  });
+}
+
+/** leased | running -> cancelled, for a job that no box knows. False when the lease was lost. */
+export async function storeJobCancelled(sql: Sql, held: Lease): Promise<boolean> {
+  return sql.begin(async (tx) => {
+    await lockSubmission(tx, held.submissionId);
+    const rows = await tx`
+      update hotlap.jobs set
+        status = 'cancelled', finished_at = now(), lease_token = null, lease_expires_at = null
+      where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
+    if (rows.length === 0) return false;
+    await endAttempt(tx, held, 'cancelled');
     await settleSubmission(tx, held.submissionId);
     return true;
   });
 }
 
 /** leased | running -> failed: our fault, after the last attempt. False when the lease was lost. */
-export async function storeBoxFailure(sql: Sql, held: Lease, message: string): Promise<boolean> {
+export async function storeBoxFailure(
+  sql: Sql,
+  held: Lease,
+  why: { kind: BoxErrorKind; message: string },
+): Promise<boolean> {
   return sql.begin(async (tx) => {
     await lockSubmission(tx, held.submissionId);
     const rows = await tx`
       update hotlap.jobs set
-        status = 'failed', finished_at = now(), lease_token = null, lease_expires_at = null, box_error = ${message}
+        status = 'failed', finished_at = now(), lease_token = null, lease_expires_at = null,
+        failures = failures + 1, box_error = ${`${why.kind}: ${why.message}`}
       where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
     if (rows.length === 0) return false;
+    await endAttempt(tx, held, why.kind);
     await settleSubmission(tx, held.submissionId);
     return true;
   });
-}
-
-/** Two jobs of one submission may end at the same moment; the second must see what the first wrote. */
-async function lockSubmission(tx: Db, submissionId: number): Promise<void> {
-  await tx`select id from hotlap.submissions where id = ${submissionId} for update`;
 }
 
 async function insertRuns(
@@ -67,111 +84,4 @@ async function insertRuns(
         ${stage.failure ? tx.json({ ...stage.failure }) : null}, ${tx.json(stage.lines)},
         ${stage.stdout}, ${stage.stderr}, ${tx.json(outcome.system)}, ${outcome.sandbox})`;
   }
-}
-
-interface SettledJob {
-  gpuType: string;
-  secret: boolean;
-  status: JobStatus;
-  passed: boolean | null;
-  failure: Failure | null;
-  score: number | null;
-}
-
-/** Brings everything that depends on a submission's jobs up to date with them. Idempotent. */
-async function settleSubmission(tx: Db, submissionId: number): Promise<void> {
-  // A secret run after a failed public one would decide nothing: its lane is better used for somebody else.
-  await tx`
-    update hotlap.jobs s set status = 'cancelled', finished_at = now()
-    from hotlap.jobs p
-    where s.submission_id = ${submissionId} and s.secret and s.status = 'queued'
-      and p.submission_id = s.submission_id and p.gpu_type = s.gpu_type and not p.secret
-      and (p.status in ('failed', 'cancelled') or (p.status = 'finished' and not p.passed))`;
-  const [submission] = await tx<{ mode: Mode; userId: string; leaderboardId: number }[]>`
-    select mode, user_id as "userId", leaderboard_id as "leaderboardId"
-    from hotlap.submissions where id = ${submissionId}`;
-  const jobs = await tx<SettledJob[]>`
-    select gpu_type as "gpuType", secret, status, passed, failure, score
-    from hotlap.jobs where submission_id = ${submissionId} order by id`;
-  if (!submission) throw new Error(`submission ${submissionId} is not there`);
-
-  const reasons: string[] = [];
-  for (const publicJob of jobs.filter((job) => !job.secret)) {
-    const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType);
-    const standing = standingOf(jobStanding(publicJob), secretJob ? jobStanding(secretJob) : null);
-    if (standing.reason) reasons.push(`${publicJob.gpuType}: ${standing.reason}`);
-    if (submission.mode !== 'leaderboard') continue;
-    await tx`
-      insert into hotlap.submission_scores
-        (submission_id, gpu_type, public_score, secret_score, eligible, reason)
-      values (${submissionId}, ${publicJob.gpuType}, ${standing.publicScore}, ${standing.secretScore},
-        ${standing.eligible}, ${standing.reason})
-      on conflict (submission_id, gpu_type) do update set
-        public_score = excluded.public_score, secret_score = excluded.secret_score, eligible = excluded.eligible,
-        reason = excluded.reason, updated_at = now()`;
-    await refreshBestEntry(tx, { ...submission, gpuType: publicJob.gpuType });
-  }
-
-  const open = jobs.some((job) => ['queued', 'leased', 'running'].includes(job.status));
-  if (open) return;
-  const status = jobs.every((job) => job.status === 'cancelled')
-    ? 'cancelled'
-    : reasons.length > 0
-      ? 'failed'
-      : 'done';
-  const closed = await tx`
-    update hotlap.submissions set status = ${status}, finished_at = now(), reason = ${reasons.join('; ') || null}
-    where id = ${submissionId} and status in ('queued', 'running') returning id`;
-  if (closed.length === 1) await oweMessages(tx, submissionId);
-}
-
-function jobStanding(job: SettledJob): JobStanding {
-  const state = {
-    queued: 'open',
-    leased: 'open',
-    running: 'open',
-    failed: 'our-fault',
-    cancelled: 'cancelled',
-    finished: job.passed ? 'passed' : 'failed',
-  } as const;
-  return { state: state[job.status], score: job.score, failure: job.failure };
-}
-
-/** The best eligible entry of one user on one GPU type, from all of that user's submissions. */
-async function refreshBestEntry(
-  tx: Db,
-  key: { leaderboardId: number; gpuType: string; userId: string },
-): Promise<void> {
-  // Two submissions of one user may end at the same moment on different boxes.
-  await tx`select pg_advisory_xact_lock(hashtextextended(${`best:${key.leaderboardId}:${key.gpuType}:${key.userId}`}, 0))`;
-  await tx`
-    with best as (
-      select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
-      from hotlap.eligible_entries
-      where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${key.userId}
-      order by hotlap.sort_score(score, score_ascending), achieved_at, submission_id limit 1
-    ), gone as (
-      delete from hotlap.best_entries
-      where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${key.userId}
-        and not exists (select from best)
-    )
-    insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
-    select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at from best
-    on conflict (leaderboard_id, gpu_type, user_id) do update set
-      submission_id = excluded.submission_id, score = excluded.score, achieved_at = excluded.achieved_at`;
-}
-
-/** The owner's result, and an announcement where the submission is ranked on some GPU type. */
-async function oweMessages(tx: Db, submissionId: number): Promise<void> {
-  await tx`
-    insert into hotlap.outbox (kind, submission_id, dedupe_key)
-    select 'result', r.submission_id, 'result-' || r.submission_id
-    from hotlap.submission_replies r where r.submission_id = ${submissionId}
-    on conflict (dedupe_key) do nothing`;
-  await tx`
-    insert into hotlap.outbox (kind, submission_id, dedupe_key)
-    select 'announcement', ${submissionId}::bigint, 'announcement-' || ${submissionId}::text
-    where exists (select from hotlap.submission_scores where submission_id = ${submissionId} and eligible)
-    on conflict (dedupe_key) do nothing`;
-  await tx`select pg_notify('hotlap_outbox', '')`;
 }

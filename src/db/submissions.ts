@@ -1,10 +1,8 @@
 /** Submissions: storing them, and the views that people read. Secret columns are only selected for those who may see them. */
 import { createHash } from 'node:crypto';
-import type { Failure } from '../domain/outcome.ts';
 import type {
   Door,
   GpuResult,
-  JobStatus,
   JobView,
   Mode,
   RunView,
@@ -64,24 +62,9 @@ export async function findSubmissionOwner(db: Db, id: number): Promise<string | 
   return row?.userId ?? null;
 }
 
-interface JobRow {
-  gpuType: string;
-  secret: boolean;
-  status: JobStatus;
-  passed: boolean | null;
-  failure: Failure | null;
-  score: number | null;
-  progress: JobView['progress'];
-  box: string | null;
-  boxErrorKind: string | null;
-  attempt: number;
-  ahead: number | null;
-  boxesReady: number;
-  boxesOffline: number;
-  sandbox: string | null;
-}
+type JobRow = Omit<JobView, 'place'> & { gpuType: string; secret: boolean };
 
-/** `withSecrets`: the viewer is the owner or an admin. Null when there is no such submission. */
+/** `withSecrets`: the viewer is the owner or an admin. Places in the queue are not in it. Null when there is no such submission. */
 export async function findSubmissionView(
   db: Db,
   id: number,
@@ -100,14 +83,10 @@ export async function findSubmissionView(
 
 async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<GpuResult[]> {
   const jobs = await db<JobRow[]>`
-    select j.gpu_type as "gpuType", j.secret, j.status, j.passed, j.attempt, j.progress, b.name as box,
+    select j.id as "jobId", j.gpu_type as "gpuType", j.secret, j.status, j.passed, j.attempt, j.progress, b.name as box,
       case when not j.secret then j.failure end as failure,
       case when not j.secret or ${withSecrets} then j.score end as score,
       split_part(j.box_error, ':', 1) as "boxErrorKind",
-      case when j.status = 'queued' then (
-        select count(*) from hotlap.jobs q
-        where q.status = 'queued' and lower(q.gpu_type) = lower(j.gpu_type)
-          and (q.priority, q.id) < (j.priority, j.id)) end as ahead,
       (select count(*) from hotlap.boxes x where x.state = 'ready' and lower(j.gpu_type) in
         (select lower(t) from unnest(x.gpu_types) t)) as "boxesReady",
       (select count(*) from hotlap.boxes x where x.state = 'offline' and lower(j.gpu_type) in
@@ -127,15 +106,16 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
         from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
         where e.submission_id = sc.submission_id and e.gpu_type = sc.gpu_type) as rank
     from hotlap.submission_scores sc where sc.submission_id = ${id}`;
+  const view = ({ gpuType: _gpu, secret: _secret, ...job }: JobRow): JobView => ({ ...job, place: null });
   return jobs
     .filter((job) => !job.secret)
     .map((publicJob) => {
-      const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType) ?? null;
+      const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType);
       const score = scores.find((item) => item.gpuType === publicJob.gpuType);
       return {
         gpuType: publicJob.gpuType,
-        publicJob,
-        secretJob,
+        publicJob: view(publicJob),
+        secretJob: secretJob ? view(secretJob) : null,
         publicScore: score?.publicScore ?? null,
         secretScore: score?.secretScore ?? null,
         eligible: score?.eligible ?? false,

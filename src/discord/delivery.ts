@@ -15,7 +15,7 @@ import {
   postponeMessage,
 } from '../db/outbox.ts';
 import { findReplyTarget, findSubmissionView, listRuns, type ReplyTarget } from '../db/submissions.ts';
-import type { SubmissionView } from '../domain/submission.ts';
+import { failedByUs, type SubmissionView } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
 import { announcementEmbed } from '../reports/announcement.ts';
 import { boxNoticeEmbed } from '../reports/box-embed.ts';
@@ -23,6 +23,7 @@ import { noticeEmbed } from '../reports/notice-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
 import { submissionEmbed } from '../reports/submission-embed.ts';
 import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
+import { rerunButton } from './submission-buttons.ts';
 
 const MAX_ATTEMPTS = 30;
 const CANNOT_DM = 50007;
@@ -81,7 +82,11 @@ async function deliverResult(
   const files: RawFile[] = [
     { name: report.name, data: Buffer.from(report.text), contentType: 'text/plain; charset=utf-8' },
   ];
-  const body = { embeds: [submissionEmbed(view, runs)], files };
+  const body = {
+    embeds: [submissionEmbed(view, runs)],
+    files,
+    components: failedByUs(view) ? [rerunButton(view.id)] : [],
+  };
 
   if (target.alive && (await succeeds(() => editInteractionReply(client, target.interactionToken, body))))
     return;

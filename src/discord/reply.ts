@@ -2,6 +2,8 @@
 
 import type { Client } from 'discord.js';
 import {
+  type APIActionRowComponent,
+  type APIButtonComponent,
   type APIEmbed,
   type RawFile,
   type RESTPatchAPIWebhookWithTokenMessageJSONBody,
@@ -10,6 +12,8 @@ import {
 
 export interface ReplyBody {
   embeds: APIEmbed[];
+  /** None where left out: buttons of an earlier state don't stay. */
+  components?: APIActionRowComponent<APIButtonComponent>[];
   files?: RawFile[];
 }
 
@@ -21,7 +25,7 @@ export async function editInteractionReply(
 ): Promise<void> {
   const json: RESTPatchAPIWebhookWithTokenMessageJSONBody = {
     embeds: body.embeds,
-    components: [],
+    components: body.components ?? [],
     content: '',
   };
   await client.rest.patch(Routes.webhookMessage(client.application.id, token, '@original'), {
@@ -54,6 +58,7 @@ export async function sendToChannel(
     body: {
       content: body.content ?? '',
       embeds: body.embeds,
+      components: body.components ?? [],
       nonce,
       enforce_nonce: true,
       allowed_mentions: { parse: [], ...(body.mention && { users: [body.mention] }) },

@@ -107,6 +107,16 @@ export const userErrors = {
     text: 'Submission #{id} belongs to somebody else.',
     next: '`/submissions mine` lists yours.',
   },
+  'nothing-to-cancel': {
+    status: 409,
+    text: 'Submission #{id} has ended already: there is nothing to cancel.',
+    next: '`/submissions show` shows its result.',
+  },
+  'nothing-to-rerun': {
+    status: 409,
+    text: 'Nothing of submission #{id} failed by our fault, or it runs again already.',
+    next: '`/submissions show` shows how it stands; `/submit` submits the file anew.',
+  },
   'unknown-template': {
     status: 404,
     text: '`{leaderboard}` has no template for `{language}`.',

@@ -8,7 +8,7 @@ import { type JobSpec, PROTOCOL_VERSION, type StageSpec } from './protocol.ts';
 import type { Mode } from './submission.ts';
 import type { Task } from './task.ts';
 
-/** Lower runs first: quick feedback before ranked work. */
+/** Lower runs first: quick feedback before ranked work. From 100 on it is work for idle times (the view hotlap.queue). */
 export const jobPriorities: Record<Mode, number> = { test: 10, benchmark: 20, profile: 20, leaderboard: 30 };
 
 const WARMUP_TIMEOUT_S = 120;

@@ -1,4 +1,5 @@
 /** The words for submissions, what people see of them, and who may see what. */
+import type { Place } from './eta.ts';
 import type { Failure } from './outcome.ts';
 import type { SystemInfo } from './protocol.ts';
 
@@ -40,6 +41,7 @@ export function maySeePrivate(viewer: Viewer, ownerId: string): boolean {
 
 /** What one job looks like to people. */
 export interface JobView {
+  jobId: number;
   status: JobStatus;
   passed: boolean | null;
   failure: Failure | null;
@@ -49,8 +51,8 @@ export interface JobView {
   /** Our last trouble with a box, as its kind alone: the full text is for operators. */
   boxErrorKind: string | null;
   attempt: number;
-  /** Queued jobs that come first on the same GPU type; null unless queued. */
-  ahead: number | null;
+  /** Null unless queued, and where nobody asked the queue. */
+  place: Place | null;
   /** What a queued job waits for: boxes of its GPU type that are reachable, and those that are not. */
   boxesReady: number;
   boxesOffline: number;
@@ -83,6 +85,28 @@ export interface SubmissionView {
   createdAt: Date;
   finishedAt: Date | null;
   gpus: GpuResult[];
+}
+
+/** The view with the places of its queued jobs filled in. */
+export function withPlaces(view: SubmissionView, places: Map<number, Place>): SubmissionView {
+  const placed = (job: JobView): JobView => ({ ...job, place: places.get(job.jobId) ?? null });
+  return {
+    ...view,
+    gpus: view.gpus.map((gpu) => ({
+      ...gpu,
+      publicJob: placed(gpu.publicJob),
+      secretJob: gpu.secretJob && placed(gpu.secretJob),
+    })),
+  };
+}
+
+/** Whether a box failed and the attempts are used up: our fault, and a button runs it again. */
+export function failedByUs(view: SubmissionView): boolean {
+  return view.status === 'failed' && view.gpus.some(isOurs);
+}
+
+export function isOurs(gpu: GpuResult): boolean {
+  return gpu.publicJob.status === 'failed' || gpu.secretJob?.status === 'failed';
 }
 
 /** A line of `/submissions mine`. */

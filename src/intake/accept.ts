@@ -9,6 +9,7 @@
  * lost.
  */
 import { randomInt } from 'node:crypto';
+import { cancelQueuedSubmissions } from '../db/cancel.ts';
 import type { Db, Sql } from '../db/client.ts';
 import { insertJob, notifyJobs, notifyProgress } from '../db/jobs.ts';
 import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../db/leaderboards.ts';
@@ -63,6 +64,8 @@ export interface Sender {
   door: Door;
   /** Where the person waits for the result, if they do. */
   reply: { channelId: string; interactionToken: string; expiresAt: Date } | null;
+  /** Cancels the sender's own submissions to the same leaderboard and mode of which nothing has started yet. */
+  supersede?: boolean;
 }
 
 /** Stores a draft whose GPU types are settled and returns the submission's number. It is committed on return. */
@@ -73,6 +76,8 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
 
   return sql.begin(async (tx) => {
     await saveUser(tx, sender.user);
+    if (sender.supersede)
+      await cancelQueuedSubmissions(tx, { userId: sender.user.id, leaderboardId: board.id, mode });
     const submissionId = await insertSubmission(tx, {
       userId: sender.user.id,
       leaderboardId: board.id,
@@ -84,7 +89,14 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
       secretSeed: mode === 'leaderboard' ? freshSeed() : null,
     });
     for (const gpuType of gpus) {
-      const job = { submissionId, gpuType, priority: jobPriorities[mode] };
+      const job = {
+        submissionId,
+        userId: sender.user.id,
+        leaderboardId: board.id,
+        mode,
+        gpuType,
+        priority: jobPriorities[mode],
+      };
       await insertJob(tx, { ...job, secret: false });
       if (mode === 'leaderboard') await insertJob(tx, { ...job, secret: true });
     }

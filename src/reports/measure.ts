@@ -1,4 +1,5 @@
 /** Numbers as people read them. */
+import type { Eta } from '../domain/eta.ts';
 
 /** A time with four significant digits in the unit that suits it: 1.234 ms, 12.34 µs, 2.000 s. */
 export function formatSeconds(seconds: number): string {
@@ -23,6 +24,21 @@ export function formatDuration(ms: number): string {
   return ms < 60_000
     ? `${(ms / 1000).toFixed(1)} s`
     : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** `, done in about 2 to 5 min`: rounded, because it is an estimate. Empty where there is none. */
+export function etaText(eta: Eta | null): string {
+  if (eta === null) return '';
+  const [low, high] = [roughly(eta.lowMs), roughly(eta.highMs)];
+  return low === high ? `, done in about ${high}` : `, done in about ${low} to ${high}`;
+}
+
+function roughly(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 10) return '10 s';
+  if (seconds < 90) return `${Math.round(seconds / 10) * 10} s`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
 }
 
 /** A Discord timestamp that every reader sees in their own time zone. */

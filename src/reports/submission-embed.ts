@@ -6,7 +6,9 @@ import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
 import { readBenchmarkLines } from '../domain/outcome.ts';
 import { failureLabels } from '../domain/rank.ts';
 import {
+  failedByUs,
   type GpuResult,
+  isOurs,
   type JobView,
   modeLabels,
   type RunView,
@@ -14,7 +16,7 @@ import {
 } from '../domain/submission.ts';
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
-import { formatScore, formatSeconds, timestamp } from './measure.ts';
+import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
 
 /** Discord's 25 fields, less room for a note. */
 const MAX_GPUS = 20;
@@ -42,7 +44,7 @@ function headline(view: SubmissionView): { title: string; colour: number } {
     case 'done':
       return { title: view.mode === 'leaderboard' ? 'Ranked' : 'Passed', colour: colours.good };
     case 'failed':
-      return view.gpus.some((gpu) => isOurs(gpu))
+      return failedByUs(view)
         ? { title: 'Our fault: a box failed', colour: colours.ours }
         : { title: 'Failed', colour: colours.bad };
     case 'cancelled':
@@ -52,18 +54,14 @@ function headline(view: SubmissionView): { title: string; colour: number } {
   }
 }
 
-function isOurs(gpu: GpuResult): boolean {
-  return gpu.publicJob.status === 'failed' || gpu.secretJob?.status === 'failed';
-}
-
 function notes(view: SubmissionView): string[] {
   const lines: string[] = [];
   const closed = !['queued', 'running'].includes(view.status);
   if (closed && view.gpus.some((gpu) => gpu.publicJob.sandbox === 'none')) {
     lines.push('⚠️ Run without a sandbox: this box offers none.');
   }
-  if (view.status === 'failed' && view.gpus.some(isOurs)) {
-    lines.push('The box failed, not your code. Nothing is held against you: submit the file again.');
+  if (failedByUs(view)) {
+    lines.push('The box failed, not your code. Nothing is held against you: the button below runs it again.');
   }
   if (view.gpus.length > MAX_GPUS)
     lines.push(`${view.gpus.length - MAX_GPUS} more GPU types: see the report.`);
@@ -122,7 +120,7 @@ export function jobLine(job: JobView): string {
 }
 
 function queuedLine(job: JobView): string {
-  const place = `queued, position ${(job.ahead ?? 0) + 1}`;
+  const place = job.place ? `queued, position ${job.place.ahead + 1}${etaText(job.place.eta)}` : 'queued';
   const again = job.attempt > 0 ? ' The box failed, not your code: it will run again.' : '';
   if (job.boxesReady > 0) return `${place}.${again}`;
   const cause =

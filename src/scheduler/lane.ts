@@ -22,9 +22,10 @@ export class Lane {
   readonly connection: BoxConnection;
   readonly #parts: RunJobParts;
   readonly #queue: PQueue;
+  /** By job id: how to end each one. */
+  readonly #running = new Map<number, AbortController>();
   #filling: Promise<void> | null = null;
   #wokenMeanwhile = false;
-  #swept = false;
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
   /** As this lane last wrote it to the boxes table. */
@@ -45,13 +46,18 @@ export class Lane {
       return;
     }
     this.#filling = this.#fill()
-      .catch((error: unknown) => this.#parts.log.error({ error, box: this.box.name }, 'lane: filling failed'))
+      .catch((error: unknown) => this.#parts.log.warn({ error, box: this.box.name }, 'lane: filling failed'))
       .finally(() => {
         this.#filling = null;
         if (!this.#wokenMeanwhile) return;
         this.#wokenMeanwhile = false;
         this.wake();
       });
+  }
+
+  /** Ends the job on its box, if it runs in this lane. */
+  cancel(jobId: number): void {
+    this.#running.get(jobId)?.abort();
   }
 
   /** Claims no more; resolves when the jobs that are on the box have ended or were left to a successor. */
@@ -63,25 +69,30 @@ export class Lane {
   }
 
   async #fill(): Promise<void> {
-    while (!this.#closed && this.#queue.pending + this.#queue.size < this.box.slots) {
+    while (!this.#closed && this.#running.size < this.box.slots) {
       if (!(await this.#boxAnswers())) return;
       const lease = await this.#nextLease();
       if (!lease) return;
-      void this.#queue.add(() => this.#run(lease)).then(() => this.wake());
+      const cancel = new AbortController();
+      this.#running.set(lease.jobId, cancel);
+      void this.#queue.add(() => this.#run(lease, cancel)).then(() => this.wake());
     }
   }
 
   async #nextLease(): Promise<Lease | null> {
     const { sql } = this.#parts;
-    return (await takeOverJob(sql, this.box.id)) ?? (await claimJob(sql, this.box));
+    const heldHere = [...this.#running.keys()];
+    return (await takeOverJob(sql, this.box.id, heldHere)) ?? (await claimJob(sql, this.box));
   }
 
-  async #run(lease: Lease): Promise<void> {
+  async #run(lease: Lease, cancel: AbortController): Promise<void> {
     try {
-      await runJob(this.#parts, this.connection, lease);
+      await runJob(this.#parts, this.connection, lease, cancel);
     } catch (error) {
       // A bug of ours or a database that is away: the lease runs out, and the job is taken over then.
       this.#parts.log.error({ error, jobId: lease.jobId }, 'job left: its lease will run out');
+    } finally {
+      this.#running.delete(lease.jobId);
     }
   }
 
@@ -89,19 +100,18 @@ export class Lane {
     const { sql, log } = this.#parts;
     try {
       const agent = await this.connection.agent();
-      if (!this.#swept) {
-        const alive = await jobsAliveOn(sql, this.box.id);
-        await agent.sweep(
-          alive.map((job) => jobKey(job.jobId, job.attempt)),
-          SWEEP_AGE_S,
-        );
-        this.#swept = true;
-      }
-      if (!this.#online) await setBoxState(sql, this.box.id, 'ready', null);
+      if (this.#online) return true;
+      // What an earlier life left on the box is ended before anything new is timed there.
+      const alive = await jobsAliveOn(sql, this.box.id);
+      await agent.sweep(
+        alive.map((job) => jobKey(job.jobId, job.attempt)),
+        SWEEP_AGE_S,
+      );
+      await setBoxState(sql, this.box.id, 'ready', null);
       this.#online = true;
       return true;
     } catch (error) {
-      if (!(error instanceof BoxError) || this.#closed) throw error;
+      if (!(error instanceof BoxError) || this.#closed || this.#parts.stopping.aborted) throw error;
       log.warn({ error, box: this.box.name }, 'box does not answer');
       this.#online = false;
       await setBoxState(sql, this.box.id, 'offline', `${error.kind}: ${error.message}`);

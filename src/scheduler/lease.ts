@@ -10,17 +10,18 @@ export interface KeptLease {
 
 /**
  * Renews until released. A lease that was lost is only logged: the job on the box belongs to its new holder, and every
- * write of ours names the old token and changes nothing.
+ * write of ours names the old token and changes nothing. `onCancel` is called when the sender wants the job ended.
  */
-export function keepLease(sql: Sql, lease: Lease, log: Log): KeptLease {
+export function keepLease(sql: Sql, lease: Lease, onCancel: () => void, log: Log): KeptLease {
   const timer = setInterval(() => {
     renewLease(sql, lease).then(
       (held) => {
+        if (held?.cancelRequested) onCancel();
         if (held) return;
-        log.warn({ jobId: lease.jobId }, 'lease lost: another scheduler has this job now');
+        log.warn('lease lost: another scheduler has this job now');
         clearInterval(timer);
       },
-      (error) => log.warn({ error, jobId: lease.jobId }, 'lease not renewed'),
+      (error) => log.warn({ error }, 'lease not renewed'),
     );
   }, LEASE_RENEWAL_MS);
   return { release: () => clearInterval(timer) };

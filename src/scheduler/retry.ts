@@ -21,7 +21,7 @@ const delaysMs: Record<BoxErrorKind, number[]> = {
   'unknown-job': [0, second, 10 * second],
 };
 
-/** `attempt` counts from 1. Null: give up. */
-export function retryDelayMs(kind: BoxErrorKind, attempt: number): number | null {
-  return delaysMs[kind][attempt - 1] ?? null;
+/** `failures`: how often boxes have failed this job before. Null: give up. */
+export function retryDelayMs(kind: BoxErrorKind, failures: number): number | null {
+  return delaysMs[kind][failures] ?? null;
 }

@@ -5,6 +5,7 @@
  *   on the box    -> started or, after a restart of ours, attached to; events become progress
  *   result        -> read into an Outcome, scored, stored with everything that follows from it: one transaction
  *   box trouble   -> back to the queue by the retry table, or failed as our fault; never the participant's
+ *   cancelled     -> ended on the box, and stored as cancelled when its processes are dead
  *
  * A participant's failing code is an Outcome and ends here like a success. Only a BoxError retries.
  */
@@ -21,7 +22,7 @@ import {
   notifyProgress,
   requeueJob,
 } from '../db/jobs.ts';
-import { storeBoxFailure, storeJobResult } from '../db/results.ts';
+import { storeBoxFailure, storeJobCancelled, storeJobResult } from '../db/results.ts';
 import { BoxError, type BoxErrorKind } from '../domain/errors.ts';
 import { jobSpecFor } from '../domain/job.ts';
 import { readOutcome } from '../domain/outcome.ts';
@@ -29,6 +30,7 @@ import type { JobResult, JobSpec } from '../domain/protocol.ts';
 import { leaderboardScore } from '../domain/score.ts';
 import type { Log } from '../log.ts';
 import { keepLease } from './lease.ts';
+import { persist } from './persist.ts';
 import { ProgressWriter } from './progress.ts';
 import { retryDelayMs } from './retry.ts';
 
@@ -39,50 +41,73 @@ export interface RunJobParts {
   stopping: AbortSignal;
 }
 
+/** A claimed job on its way. */
+interface Run extends RunJobParts {
+  lease: Lease;
+  connection: BoxConnection;
+  /** Aborted when its sender wants it ended. */
+  cancel: AbortController;
+}
+
 /** Never throws for a box's or a participant's failure; whatever else is thrown is a bug, and the lease runs out. */
-export async function runJob(parts: RunJobParts, connection: BoxConnection, lease: Lease): Promise<void> {
-  const { sql } = parts;
+export async function runJob(
+  parts: RunJobParts,
+  connection: BoxConnection,
+  lease: Lease,
+  cancel: AbortController,
+): Promise<void> {
+  const { sql, stopping } = parts;
   const log = parts.log.child({
     jobId: lease.jobId,
     submissionId: lease.submissionId,
     box: connection.box.name,
   });
-  const kept = keepLease(sql, lease, log);
+  const run: Run = { ...parts, log, lease, connection, cancel };
+  const kept = keepLease(sql, lease, () => cancel.abort(), log);
   try {
     const work = await loadJobWork(sql, lease.jobId);
-    const spec = jobSpecFor({ id: lease.jobId, attempt: lease.attempt, ...work });
+    if (work.cancelRequested) cancel.abort();
     if (!(await markJobRunning(sql, lease))) return;
     await notifyProgress(sql, lease.submissionId);
-
-    const result = await runToItsEnd(parts, connection, lease, spec, work.seed, log);
-    await storeResult(sql, lease, work, spec, result, log);
-    await forgetJob(connection, spec.job_key).catch((error: unknown) =>
-      log.debug({ error }, 'job folder left'),
-    );
+    await runAndStore(run, work);
   } catch (error) {
-    if (parts.stopping.aborted) await expireLease(sql, lease);
-    else if (error instanceof BoxError) await handleBoxError(sql, lease, error, log);
-    else throw error;
+    if (!stopping.aborted) throw error;
+    await expireLease(sql, lease);
   } finally {
     kept.release();
-    if (!parts.stopping.aborted) await notifyProgress(sql, lease.submissionId);
+    if (!stopping.aborted) await notifyProgress(sql, lease.submissionId).catch(() => {});
   }
 }
 
-async function storeResult(
-  sql: Sql,
-  lease: Lease,
-  work: JobWork,
-  spec: JobSpec,
-  result: JobResult,
-  log: Log,
-): Promise<void> {
+async function runAndStore(run: Run, work: JobWork): Promise<void> {
+  const { sql, lease, log } = run;
+  const spec = jobSpecFor({ id: lease.jobId, attempt: lease.attempt, ...work });
+  let result: JobResult;
+  try {
+    result = await runToItsEnd(run, spec, work.seed);
+  } catch (error) {
+    if (run.stopping.aborted) throw error;
+    if (run.cancel.signal.aborted && !(error instanceof JobMayStillRun)) {
+      await persist(() => storeJobCancelled(sql, lease), run.stopping, log);
+      return;
+    }
+    if (!(error instanceof BoxError)) throw error;
+    return handleBoxError(run, work, error);
+  }
+  await storeResult(run, work, spec, result);
+  await forgetJob(run.connection, spec.job_key).catch((error: unknown) =>
+    log.debug({ error }, 'job folder left'),
+  );
+}
+
+async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobResult): Promise<void> {
+  const { sql, lease, log } = run;
   const outcome = readOutcome(result, spec.stages.length);
   const score = leaderboardScore(outcome, work.task);
-  const stored = await storeJobResult(sql, lease, outcome, score);
+  const stored = await persist(() => storeJobResult(sql, lease, outcome, score), run.stopping, log);
   log.info(
     { stored, passed: outcome.passed, failure: outcome.failure?.kind, gpu: work.gpuType, mode: work.mode },
-    stored ? 'job finished' : 'result dropped: the lease was lost',
+    stored ? 'job ended' : 'result dropped: it was stored before, or the lease was lost',
   );
 }
 
@@ -94,23 +119,21 @@ const GRACE_MS = 120_000;
  * Runs the job, attaching again for as long as it may be alive: a job on a box that went away is not started elsewhere
  * before its own time limits have certainly ended it.
  */
-async function runToItsEnd(
-  parts: RunJobParts,
-  connection: BoxConnection,
-  lease: Lease,
-  spec: JobSpec,
-  seed: number | null,
-  log: Log,
-): Promise<JobResult> {
-  const progress = new ProgressWriter(parts.sql, lease, log);
+async function runToItsEnd(run: Run, spec: JobSpec, seed: number | null): Promise<JobResult> {
+  const { connection, lease, log, stopping } = run;
+  const progress = new ProgressWriter(run.sql, lease, log);
   const deadline = Date.now() + longestRunMs(spec) + GRACE_MS;
   for (;;) {
     try {
-      return await runOnBox(connection, spec, { seed, onEvent: (event) => progress.take(event) });
+      return await runOnBox(connection, spec, {
+        seed,
+        signal: run.cancel.signal,
+        onEvent: (event) => progress.take(event),
+      });
     } catch (error) {
-      if (!mayBeAlive(error, lease) || parts.stopping.aborted || Date.now() > deadline) throw error;
+      if (!mayBeAlive(error, lease) || stopping.aborted || Date.now() > deadline) throw error;
       log.warn({ error }, 'box lost in mid-job: waiting for it');
-      await delay(REATTACH_PAUSE_MS, undefined, { signal: parts.stopping });
+      await delay(REATTACH_PAUSE_MS, undefined, { signal: stopping });
     } finally {
       await progress.flush();
     }
@@ -131,9 +154,20 @@ function longestRunMs(spec: JobSpec): number {
   return spec.stages.reduce((sum, stage) => sum + stage.timeout_s + warmup, 0) * 1000;
 }
 
-async function handleBoxError(sql: Sql, lease: Lease, error: BoxError, log: Log): Promise<void> {
-  const delayMs = retryDelayMs(error.kind, lease.attempt);
-  log.warn({ error, attempt: lease.attempt, delayMs }, 'the box failed, not the code');
-  if (delayMs === null) await storeBoxFailure(sql, lease, `${error.kind}: ${error.message}`);
-  else await requeueJob(sql, lease, { kind: error.kind, message: error.message, delayMs });
+async function handleBoxError(run: Run, work: JobWork, error: BoxError): Promise<void> {
+  const { sql, lease, log } = run;
+  const { kind, message } = error;
+  const delayMs = retryDelayMs(kind, work.failures);
+  log.warn(
+    { error, attempt: lease.attempt, failures: work.failures + 1, delayMs },
+    'the box failed, not the code',
+  );
+  await persist(
+    () =>
+      delayMs === null
+        ? storeBoxFailure(sql, lease, { kind, message })
+        : requeueJob(sql, lease, { kind, message, delayMs }),
+    run.stopping,
+    log,
+  );
 }

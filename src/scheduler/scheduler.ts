@@ -8,6 +8,7 @@ import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { boxAddress } from './box-address.ts';
 import { Lane } from './lane.ts';
+import { startSweeper } from './sweeper.ts';
 
 export interface SchedulerParts {
   sql: Sql;
@@ -23,6 +24,7 @@ export class Scheduler {
   readonly #lanes = new Map<number, Lane>();
   readonly #stop = new AbortController();
   #poll: NodeJS.Timeout | null = null;
+  #sweeper: { stop(): Promise<void> } | null = null;
   #listeners: { unlisten(): Promise<void> }[] = [];
   #refreshing: Promise<void> = Promise.resolve();
 
@@ -34,6 +36,7 @@ export class Scheduler {
     const { sql } = this.#parts;
     this.#listeners = [
       await sql.listen('hotlap_jobs', () => this.wake()),
+      await sql.listen('hotlap_cancel', (jobId) => this.#cancel(Number(jobId))),
       // Also called after the connection was lost and is back.
       await sql.listen(
         'hotlap_boxes',
@@ -43,6 +46,7 @@ export class Scheduler {
     ];
     await this.refreshBoxes();
     this.#poll = setInterval(() => this.wake(), POLL_MS);
+    this.#sweeper = startSweeper(sql, this.#parts.log);
   }
 
   wake(): void {
@@ -63,9 +67,14 @@ export class Scheduler {
     if (this.#poll) clearInterval(this.#poll);
     await Promise.all(this.#listeners.map((listener) => listener.unlisten().catch(() => {})));
     await this.#refreshing;
+    await this.#sweeper?.stop();
     // Closing the connections ends the waiting for results; the jobs on the boxes don't notice.
     await this.#parts.pool.close();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+  }
+
+  #cancel(jobId: number): void {
+    for (const lane of this.#lanes.values()) lane.cancel(jobId);
   }
 
   async #refresh(): Promise<void> {

@@ -1,0 +1,115 @@
+/** What follows from the states of a submission's jobs: cancelled partners, scores, best entries, its own status. */
+import type { Failure } from '../domain/outcome.ts';
+import { type JobStanding, standingOf } from '../domain/rank.ts';
+import type { JobStatus, Mode } from '../domain/submission.ts';
+import type { Db } from './client.ts';
+
+/** Two jobs of one submission may end at the same moment; the second must see what the first wrote. */
+export async function lockSubmission(tx: Db, submissionId: number): Promise<void> {
+  await tx`select id from hotlap.submissions where id = ${submissionId} for update`;
+}
+
+interface SettledJob {
+  gpuType: string;
+  secret: boolean;
+  status: JobStatus;
+  passed: boolean | null;
+  failure: Failure | null;
+  score: number | null;
+}
+
+/** Brings everything that depends on a submission's jobs up to date with them. Idempotent. */
+export async function settleSubmission(tx: Db, submissionId: number): Promise<void> {
+  // A secret run after a failed public one would decide nothing: its lane is better used for somebody else.
+  await tx`
+    update hotlap.jobs s set status = 'cancelled', finished_at = now()
+    from hotlap.jobs p
+    where s.submission_id = ${submissionId} and s.secret and s.status = 'queued'
+      and p.submission_id = s.submission_id and p.gpu_type = s.gpu_type and not p.secret
+      and (p.status in ('failed', 'cancelled') or (p.status = 'finished' and not p.passed))`;
+  const [submission] = await tx<{ mode: Mode; userId: string; leaderboardId: number; cancelled: boolean }[]>`
+    select mode, user_id as "userId", leaderboard_id as "leaderboardId", cancelled_at is not null as cancelled
+    from hotlap.submissions where id = ${submissionId}`;
+  const jobs = await tx<SettledJob[]>`
+    select gpu_type as "gpuType", secret, status, passed, failure, score
+    from hotlap.jobs where submission_id = ${submissionId} order by gpu_type, id`;
+  if (!submission) throw new Error(`submission ${submissionId} is not there`);
+
+  const reasons: string[] = [];
+  for (const publicJob of jobs.filter((job) => !job.secret)) {
+    const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType);
+    const standing = standingOf(jobStanding(publicJob), secretJob ? jobStanding(secretJob) : null);
+    if (standing.reason) reasons.push(`${publicJob.gpuType}: ${standing.reason}`);
+    if (submission.mode !== 'leaderboard') continue;
+    await tx`
+      insert into hotlap.submission_scores
+        (submission_id, gpu_type, public_score, secret_score, eligible, reason)
+      values (${submissionId}, ${publicJob.gpuType}, ${standing.publicScore}, ${standing.secretScore},
+        ${standing.eligible}, ${standing.reason})
+      on conflict (submission_id, gpu_type) do update set
+        public_score = excluded.public_score, secret_score = excluded.secret_score, eligible = excluded.eligible,
+        reason = excluded.reason, updated_at = now()`;
+    await refreshBestEntry(tx, { ...submission, gpuType: publicJob.gpuType });
+  }
+
+  const open = jobs.some((job) => ['queued', 'leased', 'running'].includes(job.status));
+  if (open) return;
+  const cancelled = submission.cancelled && jobs.some((job) => job.status === 'cancelled');
+  const status = cancelled ? 'cancelled' : reasons.length > 0 ? 'failed' : 'done';
+  const closed = await tx`
+    update hotlap.submissions set status = ${status}, finished_at = now(), reason = ${reasons.join('; ') || null}
+    where id = ${submissionId} and status in ('queued', 'running') returning id`;
+  if (closed.length === 1) await oweMessages(tx, submissionId);
+}
+
+function jobStanding(job: SettledJob): JobStanding {
+  const state = {
+    queued: 'open',
+    leased: 'open',
+    running: 'open',
+    failed: 'our-fault',
+    cancelled: 'cancelled',
+    finished: job.passed ? 'passed' : 'failed',
+  } as const;
+  return { state: state[job.status], score: job.score, failure: job.failure };
+}
+
+/** The best eligible entry of one user on one GPU type, from all of that user's submissions. */
+async function refreshBestEntry(
+  tx: Db,
+  key: { leaderboardId: number; gpuType: string; userId: string },
+): Promise<void> {
+  // Two submissions of one user may end at the same moment on different boxes.
+  await tx`select pg_advisory_xact_lock(hashtextextended(${`best:${key.leaderboardId}:${key.gpuType}:${key.userId}`}, 0))`;
+  await tx`
+    with best as (
+      select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
+      from hotlap.eligible_entries
+      where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${key.userId}
+      order by hotlap.sort_score(score, score_ascending), achieved_at, submission_id limit 1
+    ), gone as (
+      delete from hotlap.best_entries
+      where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${key.userId}
+        and not exists (select from best)
+    )
+    insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
+    select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at from best
+    on conflict (leaderboard_id, gpu_type, user_id) do update set
+      submission_id = excluded.submission_id, score = excluded.score, achieved_at = excluded.achieved_at`;
+}
+
+/** The owner's result, and an announcement where the submission is ranked on some GPU type. */
+async function oweMessages(tx: Db, submissionId: number): Promise<void> {
+  await tx`
+    insert into hotlap.outbox (kind, submission_id, dedupe_key)
+    select 'result', s.id, 'result-' || s.id || '-' || s.rerun
+    from hotlap.submission_replies r join hotlap.submissions s on s.id = r.submission_id
+    where r.submission_id = ${submissionId}
+    on conflict (dedupe_key) do nothing`;
+  await tx`
+    insert into hotlap.outbox (kind, submission_id, dedupe_key)
+    select 'announcement', ${submissionId}::bigint, 'announcement-' || ${submissionId}::text
+    where exists (select from hotlap.submission_scores where submission_id = ${submissionId} and eligible)
+    on conflict (dedupe_key) do nothing`;
+  await tx`select pg_notify('hotlap_outbox', '')`;
+}
