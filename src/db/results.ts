@@ -96,6 +96,7 @@ async function settleSubmission(tx: Db, submissionId: number): Promise<void> {
   if (!submission) throw new Error(`submission ${submissionId} is not there`);
 
   const reasons: string[] = [];
+  const scored: string[] = [];
   for (const publicJob of jobs.filter((job) => !job.secret)) {
     const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType);
     const standing = standingOf(jobStanding(publicJob), secretJob ? jobStanding(secretJob) : null);
@@ -109,8 +110,10 @@ async function settleSubmission(tx: Db, submissionId: number): Promise<void> {
       on conflict (submission_id, gpu_type) do update set
         public_score = excluded.public_score, secret_score = excluded.secret_score, eligible = excluded.eligible,
         reason = excluded.reason, updated_at = now()`;
-    await refreshBestEntry(tx, { ...submission, gpuType: publicJob.gpuType });
+    scored.push(publicJob.gpuType);
   }
+  // In one order for everybody: each takes a lock, and two submissions of a user may name their GPU types differently.
+  for (const gpuType of scored.sort()) await refreshBestEntry(tx, { ...submission, gpuType });
 
   const open = jobs.some((job) => ['queued', 'leased', 'running'].includes(job.status));
   if (open) return;
