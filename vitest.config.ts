@@ -4,10 +4,14 @@ import { SummaryReporter } from './tests/support/summary-reporter.ts';
 const databaseSetup = './tests/support/database-setup.ts';
 
 /**
- * Groups run one after the other. The files of the first share two workers; those that start servers, measure time
- * or talk to several processes run alone, so that a busy machine cannot starve them.
+ * Groups run one after the other, the files of a group in as many workers as it has. The runner's files measure time
+ * and drive limits, and chaos kills what it meets: those get the machine for themselves.
  */
-function project(name: string, group: number, options: { database: boolean; timeoutMs: number }) {
+function project(
+  name: string,
+  group: number,
+  options: { workers: number; database: boolean; timeoutMs: number },
+) {
   return {
     extends: true as const,
     test: {
@@ -16,7 +20,7 @@ function project(name: string, group: number, options: { database: boolean; time
       globalSetup: options.database ? [databaseSetup] : [],
       testTimeout: options.timeoutMs,
       hookTimeout: 60_000,
-      maxWorkers: group === 0 ? 2 : 1,
+      maxWorkers: options.workers,
       sequence: { groupOrder: group },
     },
   };
@@ -28,12 +32,12 @@ export default defineConfig({
     reporters: ['default', new SummaryReporter()],
     maxWorkers: 2,
     projects: [
-      project('architecture', 0, { database: false, timeoutMs: 30_000 }),
-      project('unit', 0, { database: false, timeoutMs: 20_000 }),
-      project('db', 0, { database: true, timeoutMs: 60_000 }),
-      project('runner', 1, { database: false, timeoutMs: 120_000 }),
-      project('e2e', 2, { database: true, timeoutMs: 180_000 }),
-      project('chaos', 3, { database: true, timeoutMs: 300_000 }),
+      project('architecture', 0, { workers: 2, database: false, timeoutMs: 30_000 }),
+      project('unit', 0, { workers: 2, database: false, timeoutMs: 20_000 }),
+      project('db', 0, { workers: 2, database: true, timeoutMs: 60_000 }),
+      project('runner', 1, { workers: 1, database: false, timeoutMs: 120_000 }),
+      project('e2e', 2, { workers: 2, database: true, timeoutMs: 180_000 }),
+      project('chaos', 3, { workers: 1, database: true, timeoutMs: 300_000 }),
     ],
   },
 });

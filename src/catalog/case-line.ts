@@ -100,13 +100,24 @@ export function pythonFloat(value: number): string {
   return `${negative}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
 }
 
-/** `repr(str)` for printable text: single quotes, double ones where the text has a single quote and no double one. */
+/**
+ * `repr(str)`: single quotes, double ones where the text has a single quote and no double one; what is not printable
+ * (control and format characters, separators but the blank, unassigned ones) as an escape.
+ */
 function pythonQuoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text
     .replaceAll('\\', '\\\\')
-    .replaceAll('\n', '\\n')
-    .replaceAll('\t', '\\t')
-    .replaceAll('\r', '\\r');
-  return quote + (quote === "'" ? escaped.replaceAll("'", "\\'") : escaped) + quote;
+    .replaceAll(quote, `\\${quote}`)
+    .replace(/(?! )[\p{C}\p{Z}]/gu, escapedChar);
+  return quote + escaped + quote;
+}
+
+const shortEscapes: Record<string, string> = { '\n': '\\n', '\t': '\\t', '\r': '\\r' };
+
+function escapedChar(char: string): string {
+  const point = char.codePointAt(0) ?? 0;
+  const [letter, digits] =
+    point <= 0xff ? (['x', 2] as const) : point <= 0xffff ? (['u', 4] as const) : (['U', 8] as const);
+  return shortEscapes[char] ?? `\\${letter}${point.toString(16).padStart(digits, '0')}`;
 }

@@ -12,6 +12,10 @@ export function parseDeadline(text: string): Date | null | undefined {
   const date = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute));
   // Date.UTC carries 2026-02-30 over into March; such a date is a fault, not a wish.
   const kept =
-    date.getUTCMonth() + 1 === month && date.getUTCDate() === day && (hour ?? 0) < 24 && (minute ?? 0) < 60;
+    date.getUTCFullYear() === year &&
+    date.getUTCMonth() + 1 === month &&
+    date.getUTCDate() === day &&
+    (hour ?? 0) < 24 &&
+    (minute ?? 0) < 60;
   return kept ? date : undefined;
 }

@@ -7,7 +7,7 @@
  */
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { isSeq } from 'yaml';
+import { isAlias, isSeq } from 'yaml';
 import { z } from 'zod';
 import { type ProblemEntry, rankings, type Task } from '../domain/task.ts';
 import { CaseError, caseLine } from './case-line.ts';
@@ -166,7 +166,7 @@ async function loadProblem(
     directory: problem.directory,
     leaderboard: problem.name,
     deadline,
-    gpus: [...new Set(gpus)],
+    gpus: eachOnce(gpus),
     task,
   };
 }
@@ -185,7 +185,8 @@ async function loadTask(
   for (const [index, item] of raw.files.entries()) {
     const fault = (message: string) => file.fault(['files', index], `files.${index}: ${message}`);
     if (!isPlainPath(item.name)) throw fault(`"${item.name}" must stay inside the run's directory`);
-    if (item.name in files || item.name === submissionFile) throw fault(`"${item.name}" is listed twice`);
+    if (Object.hasOwn(files, item.name) || item.name === submissionFile)
+      throw fault(`"${item.name}" is listed twice`);
     if (item.source === SUBMISSION) {
       if (submissionFile !== null) throw fault(`"${SUBMISSION}" may stand once only`);
       submissionFile = item.name;
@@ -194,7 +195,7 @@ async function loadTask(
     }
   }
   if (submissionFile === null) throw file.fault(['files'], `files: no file has the source "${SUBMISSION}"`);
-  if (!(raw.config.main in files)) {
+  if (!Object.hasOwn(files, raw.config.main)) {
     throw file.fault(['config', 'main'], `config.main: "${raw.config.main}" is not one of the files`);
   }
 
@@ -230,7 +231,9 @@ async function loadTask(
 }
 
 function caseLines(file: YamlFile, key: 'tests' | 'benchmarks', multiGpu: boolean) {
-  const list = file.document.get(key, true);
+  const list: unknown = file.document.get(key, true);
+  // The schema has let it pass as a list, so that its cases would be missing silently.
+  if (isAlias(list)) throw file.faultAt(list, `${key}: must be written out, not as an alias (*)`);
   if (!isSeq(list)) return [];
   return list.items.map((item, index) => {
     try {
@@ -279,6 +282,12 @@ function inside(root: string, path: string): boolean {
   return path === root || path.startsWith(root + sep);
 }
 
+/** GPU types are compared without regard to case everywhere; the first spelling stays. */
+function eachOnce(gpus: string[]): string[] {
+  const lower = gpus.map((gpu) => gpu.toLowerCase());
+  return gpus.filter((_, index) => lower.indexOf(lower[index] ?? '') === index);
+}
+
 function isPlainPath(name: string): boolean {
   return (
     name !== '' &&
@@ -288,8 +297,10 @@ function isPlainPath(name: string): boolean {
 }
 
 function warnUnknown(file: YamlFile, path: (string | number)[], known: string[], catalog: Catalog): void {
-  const whole: unknown = file.document.toJS();
-  const at = path.reduce<unknown>((value, part) => (value as Record<string | number, unknown>)[part], whole);
+  const at = path.reduce<unknown>(
+    (value, part) => (value as Record<string | number, unknown>)[part],
+    file.value,
+  );
   for (const key of Object.keys((at ?? {}) as object)) {
     if (!known.includes(key))
       catalog.warnings.push(file.fault([...path, key], `unknown key "${key}" is ignored`).message);

@@ -1,6 +1,6 @@
 /** Reading a YAML file so that every fault can name file, line and key. */
 import { readFile } from 'node:fs/promises';
-import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml';
+import { type Alias, type Document, isMap, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 
 /** One thing that is wrong with a problem set, as its author should read it. */
@@ -15,6 +15,8 @@ export interface YamlFile {
   /** Relative to the problems root, for messages. */
   name: string;
   document: Document.Parsed;
+  /** The document's plain value; whole numbers are bigint. */
+  value: unknown;
   fault(path: (string | number)[], message: string): CatalogFault;
   faultAt(node: unknown, message: string): CatalogFault;
 }
@@ -44,6 +46,7 @@ export async function readYaml(path: string, name: string): Promise<YamlFile> {
   return {
     name,
     document,
+    value: plainValue(document, (alias, message) => new CatalogFault(name, lineAt(alias), message)),
     fault(path, message) {
       // The deepest node on the path that exists tells the line.
       for (let depth = path.length; depth >= 0; depth--) {
@@ -56,9 +59,28 @@ export async function readYaml(path: string, name: string): Promise<YamlFile> {
   };
 }
 
+/** Only aliases keep a document without errors from having a plain value. */
+function plainValue(
+  document: Document.Parsed,
+  fault: (alias: Alias | null, message: string) => CatalogFault,
+): unknown {
+  let unresolved: Alias | null = null;
+  visit(document, {
+    Alias(_, alias) {
+      if (!alias.resolve(document)) unresolved ??= alias;
+    },
+  });
+  if (unresolved) throw fault(unresolved, 'an alias (*) has no anchor (&) before it');
+  try {
+    return document.toJS();
+  } catch {
+    throw fault(null, 'too many aliases (*)');
+  }
+}
+
 /** Parses the document's plain value with a schema; the first fault is thrown with its line and key. */
 export function parseYaml<T extends z.ZodType>(file: YamlFile, schema: T): z.output<T> {
-  const plain: unknown = plainNumbers(file.document.toJS());
+  const plain: unknown = plainNumbers(file.value);
   const parsed = schema.safeParse(plain);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

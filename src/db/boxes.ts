@@ -64,8 +64,8 @@ export async function updateLocalBox(
 }
 
 /**
- * ready <-> offline, with the reason; a removed box stays removed. Only a change writes an event, and owes organisers a
- * notice; the local machine that stands back is none.
+ * ready <-> offline, with the reason as it is now; a removed box stays removed. Only a change of state writes an event,
+ * and owes organisers a notice; the local machine that stands back is none.
  */
 export async function setBoxState(
   db: Db,
@@ -74,12 +74,14 @@ export async function setBoxState(
   problem: string | null,
 ): Promise<void> {
   await db`
-    with changed as (
-      update hotlap.boxes set state = ${state}, problem = ${problem}
-      where id = ${id} and state <> 'removed' and state <> ${state} returning id
+    with before as (
+      select id, state from hotlap.boxes where id = ${id} and state <> 'removed' for update
+    ), changed as (
+      update hotlap.boxes b set state = ${state}, problem = ${problem}
+      from before where b.id = before.id returning b.id, before.state <> ${state} as turned
     ), event as (
       insert into hotlap.box_events (box_id, kind, message)
-      select id, ${state}, ${problem ?? ''} from changed returning id, box_id, kind, message
+      select id, ${state}, ${problem ?? ''} from changed where turned returning id, box_id, kind, message
     )
     insert into hotlap.outbox (kind, dedupe_key, payload)
     select 'box-notice', 'box-event-' || e.id,

@@ -150,12 +150,14 @@ export async function expireLease(db: Db, held: Lease): Promise<void> {
 
 /** leased -> running, and the submission with it. False when the lease was lost. */
 export async function markJobRunning(db: Db, held: Lease): Promise<boolean> {
-  await db`
-    update hotlap.submissions set status = 'running' where id = ${held.submissionId} and status = 'queued'`;
   const rows = await db`
     update hotlap.jobs set status = 'running'
     where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
-  return rows.length === 1;
+  if (rows.length === 0) return false;
+  // Were this process to die here, the submission would go from queued to its end without having been shown running.
+  await db`
+    update hotlap.submissions set status = 'running' where id = ${held.submissionId} and status = 'queued'`;
+  return true;
 }
 
 export async function saveProgress(db: Db, held: Lease, progress: Progress): Promise<void> {

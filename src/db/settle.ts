@@ -30,6 +30,8 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   const [submission] = await tx<{ mode: Mode; userId: string; leaderboardId: number; cancelled: boolean }[]>`
     select mode, user_id as "userId", leaderboard_id as "leaderboardId", cancelled_at is not null as cancelled
     from hotlap.submissions where id = ${submissionId}`;
+  // By GPU type for everybody: each one's best entry takes a lock, and two submissions of a user may name the types in
+  // different orders.
   const jobs = await tx<SettledJob[]>`
     select gpu_type as "gpuType", secret, status, passed, failure, score
     from hotlap.jobs where submission_id = ${submissionId} order by gpu_type, id`;

@@ -193,7 +193,9 @@ export class UserError extends Error {
 function plain(detail: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
   const clean = detail.replace(/[\u0000-\u001f\u007f`]/g, ' ');
-  return clean.length > 300 ? `${clean.slice(0, 299)}…` : clean;
+  const short = clean.length > 300 ? `${clean.slice(0, 299)}…` : clean;
+  // Half a surrogate pair, given or cut off, is no valid JSON for Discord.
+  return short.toWellFormed();
 }
 
 /** Why a box could not do its work. The retry table (scheduler/retry.ts) says what happens then. */

@@ -57,6 +57,14 @@ export const jobSpec = z.object({
   /** POPCORN_GPUS is set to this when not null. */
   world_size: z.number().int().positive().nullable(),
   sandbox: z.enum(['auto', 'off']),
+  /** For each stage as a whole; absent: what the machine can spare. */
+  limits: z
+    .object({
+      memory_mib: z.number().int().positive().optional(),
+      /** Threads count as processes. */
+      processes: z.number().int().positive().optional(),
+    })
+    .optional(),
 });
 export type JobSpec = z.infer<typeof jobSpec>;
 export type StageSpec = z.infer<typeof stageSpec>;
@@ -109,6 +117,8 @@ export const stageReport = processReport.extend({
   lines: z.array(z.tuple([z.string(), z.string()])),
   /** What arrived on the pipe that was no `key: value` line. */
   malformed_lines: z.number().int(),
+  /** Limits of the stage as a whole that were hit; only a box with control groups can tell. */
+  exceeded: z.array(z.enum(['memory', 'processes'])).optional(),
 });
 export type StageReport = z.infer<typeof stageReport>;
 
@@ -132,6 +142,9 @@ export const boxErrorKind = z.enum([
   'unknown-job',
 ]);
 
+/** Whether memory and processes are bounded for a stage as a whole, or only for each of its processes. */
+export const limitsKind = z.enum(['cgroup-v2', 'cgroup-v1', 'rlimits']);
+
 export const jobResult = z.object({
   protocol: z.literal(PROTOCOL_VERSION),
   job_key: z.string(),
@@ -141,6 +154,9 @@ export const jobResult = z.object({
   system: systemInfo,
   /** `bwrap`, or `none` where the box offers no sandbox or the job asked for none. */
   sandbox: z.string(),
+  limits: limitsKind.optional(),
+  /** System calls that no honest submission needs are refused. */
+  syscall_filter: z.boolean().optional(),
 });
 export type JobResult = z.infer<typeof jobResult>;
 
@@ -169,6 +185,10 @@ export const probeReport = z.object({
   sandbox: z.string(),
   /** Why there is none, in words. */
   sandbox_problem: z.string().nullable(),
+  limits: limitsKind.optional(),
+  /** Why they are no control group's, in words. */
+  limits_problem: z.string().nullable().optional(),
+  syscall_filter: z.boolean().optional(),
   disk_free_mib: z.number().int(),
   clock_utc: z.string(),
 });

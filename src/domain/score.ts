@@ -9,8 +9,8 @@ import type { Ranking, Task } from './task.ts';
  */
 export function scoreOf(meansNs: number[], ranking: Ranking): number | null {
   if (meansNs.length === 0) return null;
-  if (meansNs.some((mean) => !Number.isFinite(mean) || mean <= 0)) return null;
   const seconds = meansNs.map((mean) => mean / 1e9);
+  if (seconds.some((value) => !Number.isFinite(value) || value <= 0)) return null;
   switch (ranking) {
     case 'last':
       return seconds.length === 1 ? (seconds[0] ?? null) : null;

@@ -73,8 +73,8 @@ class Command:
     pass_fds: List[int] = field(default_factory=list)
     readers: Dict[int, Callable[[bytes], None]] = field(default_factory=dict)
     stop_if: Callable[[], bool] = lambda: False
-    #: Told which processes to end should this supervisor die: `(pgid, pids)`.
-    on_processes: Callable[[int, List[int]], None] = lambda _pgid, _pids: None
+    #: Told what to end should this supervisor die: `(pgid, pids, folders of the control group)`.
+    on_processes: Callable[[int, List[int], List[str]], None] = lambda _pgid, _pids, _folders: None
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Ended:
 def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
     """Raises OSError when the process cannot be started and BoxFailure when it cannot be ended."""
     started = time.monotonic()
-    options = {"user": room.uid, "group": room.uid, "extra_groups": room.groups} if room.uid is not None else {}
+    group_folders = room.entry.group.folders if room.entry.group is not None else []
     child = subprocess.Popen(
         [*room.argv, *command.argv],
         stdin=subprocess.DEVNULL,
@@ -102,13 +102,12 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
         cwd=room.cwd,
         pass_fds=(*room.pass_fds, *command.pass_fds),
         start_new_session=True,
-        preexec_fn=room.limits,
-        **options,
+        preexec_fn=room.entry.make(command.timeout_s),
     )
     room.close_passed()
     while command.pass_fds:
         os.close(command.pass_fds.pop())
-    command.on_processes(child.pid, [child.pid])
+    command.on_processes(child.pid, [child.pid], group_folders)
 
     stdout, stderr = Tail(), Tail()
     statuses: Dict[int, int] = {}
@@ -117,7 +116,9 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
     readers[child.stdout.fileno()] = stdout.feed
     readers[child.stderr.fileno()] = stderr.feed
     if room.info_fd is not None:
-        readers[room.info_fd] = _InfoReader(child.pid, command.on_processes)
+        readers[room.info_fd] = _InfoReader(
+            lambda first: command.on_processes(child.pid, [child.pid, first], group_folders)
+        )
 
     selector = selectors.DefaultSelector()
     for fd, feed in readers.items():
@@ -160,9 +161,8 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
 class _InfoReader:
     """bubblewrap says `{"child-pid": n, ...}`: that process's death is the whole namespace's."""
 
-    def __init__(self, pid: int, on_processes: Callable[[int, List[int]], None]) -> None:
-        self._pid = pid
-        self._on_processes = on_processes
+    def __init__(self, on_first: Callable[[int], None]) -> None:
+        self._on_first = on_first
         self._data = b""
 
     def __call__(self, data: bytes) -> None:
@@ -171,7 +171,7 @@ class _InfoReader:
             info = json.loads(self._data)
         except ValueError:
             return
-        self._on_processes(self._pid, [self._pid, int(info["child-pid"])])
+        self._on_first(int(info["child-pid"]))
 
 
 def _read_once(fd: int, feed: Callable[[bytes], None]) -> bool:

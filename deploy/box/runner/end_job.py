@@ -12,6 +12,7 @@ import signal
 import time
 from typing import Any, Dict, List
 
+import cgroup
 import disk
 import process_tree
 from events import EventLog
@@ -94,6 +95,7 @@ def end_left_over_processes(paths: JobPaths) -> bool:
             raise BoxFailure("runner-crashed", "processes of the job are still there after being killed")
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.05)
+    cgroup.remove_folders(_read_record(paths).get("groups", []))
     return found
 
 

@@ -1,4 +1,6 @@
-"""Runs an unmodified evaluation program, inside the sandbox: `python3 launcher.py <main> <mode> <case file>`.
+"""Runs an unmodified evaluation program inside its room.
+
+    python3 launcher.py <main> <mode> <case file> <cache folder>
 
 It stays outside the problem's files and prepares the process before any of the participant's code runs:
 
@@ -220,6 +222,15 @@ def read_launch_pipe():
     return int(control), seed
 
 
+def fill_cache(folder):
+    fd = os.environ.pop("HOTLAP_CACHE_IN", "")
+    if fd:
+        # From beside this file; imported only when there is something to unpack.
+        import cache_pack
+
+        cache_pack.unpack(int(fd), folder)
+
+
 def set_seed(seed):
     try:
         environ = os.environ
@@ -243,9 +254,11 @@ def main():
     if seed:
         set_seed(seed)
     folder = os.getcwd()
+    # Which files are the problem's is settled before anything of the participant's making is unpacked.
+    finder = TaskFinder(folder)
+    fill_cache(sys.argv.pop())
     sys.argv = sys.argv[1:]
     path = os.path.join(folder, sys.argv[0])
-    finder = TaskFinder(folder)
     OWN_MODULES.update(finder.modules)
     sys.path[0:1] = []
     sys.path.append(folder)

@@ -53,6 +53,9 @@ def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
         "profiler": next((tool for tool in ("ncu", "rocprofv3") if _find_tool(tool)), None),
         "sandbox": choice.policy.kind,
         "sandbox_problem": choice.problem,
+        "limits": choice.policy.limits_kind,
+        "limits_problem": choice.limits_problem,
+        "syscall_filter": choice.policy.syscall_filter is not None,
         "disk_free_mib": disk.free_bytes(box.jobs) // (1024 * 1024),
         "clock_utc": utc_now(),
     }

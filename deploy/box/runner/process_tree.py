@@ -20,6 +20,7 @@ IS_LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ def make_die_with_parent() -> Callable[[], None]:
         return lambda: None
     libc = ctypes.CDLL(None)
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def make_refuse_new_rights() -> Callable[[], None]:
+    """As above; from then on no setuid program gives the process or its children another user's rights."""
+    if not IS_LINUX:
+        return lambda: None
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def list_processes() -> Dict[int, Process]:

@@ -52,6 +52,12 @@ class WarmupSpec:
 
 
 @dataclass(frozen=True)
+class LimitsSpec:
+    memory_mib: Optional[int] = None
+    processes: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class JobSpec:
     protocol: int
     job_key: str
@@ -63,6 +69,7 @@ class JobSpec:
     env: Dict[str, str]
     world_size: Optional[int]
     sandbox: str
+    limits: LimitsSpec = LimitsSpec()
 
 
 @dataclass
@@ -87,6 +94,7 @@ class StageReport(ProcessReport):
     overflow: bool = False
     lines: List[Tuple[str, str]] = field(default_factory=list)
     malformed_lines: int = 0
+    exceeded: List[str] = field(default_factory=list)
 
 
 @dataclass
@@ -114,6 +122,8 @@ class JobResult:
     stages: List[StageReport]
     system: SystemInfo
     sandbox: str
+    limits: str = "rlimits"
+    syscall_filter: bool = False
     protocol: int = PROTOCOL_VERSION
 
 
@@ -155,6 +165,14 @@ class _Fields:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
             raise RequestError("bad-request", f"{self.where}.{name}: {wanted} was expected")
+        return value
+
+    def positive_if_given(self, name: str) -> Optional[int]:
+        if name not in self.rest:
+            return None
+        value = self.take(name, (int,))
+        if value < 1:
+            raise RequestError("bad-request", f"{self.where}.{name}: a positive number was expected")
         return value
 
     def texts(self, name: str) -> Dict[str, str]:
@@ -219,8 +237,13 @@ def parse_job(value: Any) -> JobSpec:
     sandbox = job.take("sandbox", (str,))
     if sandbox not in ("auto", "off"):
         raise RequestError("bad-request", f"job.sandbox: {sandbox!r} is neither auto nor off")
+    limits = LimitsSpec()
+    if "limits" in job.rest:
+        fields = _Fields("job.limits", job.take("limits", (dict,)))
+        limits = LimitsSpec(fields.positive_if_given("memory_mib"), fields.positive_if_given("processes"))
+        fields.end()
     job.end()
-    return JobSpec(protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox)
+    return JobSpec(protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits)
 
 
 def _parse_stage(where: str, value: Any) -> StageSpec:

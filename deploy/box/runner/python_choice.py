@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, Optional, Tuple, Union
 
+import cgroup
 import sandbox
 from protocol import BoxFailure
+from seccomp import build_filter
 
 #: torch is not imported: that takes seconds, and its version file says the same.
 _ASK = r"""
@@ -50,22 +52,26 @@ class Choice:
     python: JobPython
     #: Why there is no sandbox.
     problem: Optional[str]
+    #: Why the limits are those of single processes only.
+    limits_problem: Optional[str]
 
 
 def choose(allow_sandbox: bool = True) -> Choice:
     """Tries the sandbox with each Python, then without it. Raises BoxFailure when no Python runs at all."""
+    home, limits_problem = cgroup.find_home()
     problem: Optional[str] = "the job asked for none"
+    found: Optional[Tuple[sandbox.Policy, JobPython]] = None
     if allow_sandbox:
-        choice, problem = _choose_sandboxed()
-        if choice is not None:
-            return choice
-    found = _choose_from([sandbox.Policy("none", python=path) for path in _candidates()])
-    if isinstance(found, str):
-        raise BoxFailure("sandbox-failed", f"no python3 runs here: {found}")
-    return Choice(found[0], found[1], problem)
+        found, problem = _choose_sandboxed(home)
+    if found is None:
+        answer = _choose_from([sandbox.Policy("none", python=path, home=home) for path in _candidates()])
+        if isinstance(answer, str):
+            raise BoxFailure("sandbox-failed", f"no python3 runs here for an ordinary user: {answer}")
+        found = answer
+    return Choice(found[0], found[1], problem, limits_problem or None)
 
 
-def _choose_sandboxed() -> Tuple[Optional[Choice], Optional[str]]:
+def _choose_sandboxed(home: Optional[cgroup.Home]) -> Tuple[Optional[Tuple[sandbox.Policy, JobPython]], Optional[str]]:
     if not sys.platform.startswith("linux"):
         return None, "bubblewrap needs Linux"
     bwrap = shutil.which("bwrap", path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/bin")
@@ -75,15 +81,21 @@ def _choose_sandboxed() -> Tuple[Optional[Choice], Optional[str]]:
         options = sandbox.find_bwrap_options(bwrap)
     except BoxFailure as failure:
         return None, failure.message
-    found = _choose_from(
-        [sandbox.Policy("bwrap", bwrap, options, path, _folders_of(path)) for path in _candidates()]
-    )
-    if isinstance(found, str):
-        return None, f"the trial run of bubblewrap failed: {found}"
-    return Choice(found[0], found[1], None), None
+    found: Union[Tuple[sandbox.Policy, JobPython], str] = "there is none"
+    # A kernel without seccomp still has namespaces.
+    for syscall_filter in dict.fromkeys((build_filter(), None)):
+        found = _choose_from(
+            [
+                sandbox.Policy("bwrap", bwrap, options, path, _folders_of(path), syscall_filter, home)
+                for path in _candidates()
+            ]
+        )
+        if not isinstance(found, str):
+            return found, None
+    return None, f"the trial run of bubblewrap failed: {found}"
 
 
-def _choose_from(policies: List[sandbox.Policy]):
+def _choose_from(policies: List[sandbox.Policy]) -> Union[Tuple[sandbox.Policy, JobPython], str]:
     first = None
     problem = "there is none"
     for policy in policies:
@@ -113,13 +125,13 @@ def _folders_of(python: str) -> Tuple[str, ...]:
     return tuple(folders)
 
 
-def _ask(policy: sandbox.Policy):
+def _ask(policy: sandbox.Policy) -> Union[JobPython, str]:
     """The answer of the policy's Python as JobPython, or what went wrong as text."""
-    room = sandbox.Room("/", "/", "/tmp", "/", "", "")
+    room = None
     try:
-        if policy.kind == "bwrap":
-            room = sandbox.make_room(policy, "/nonexistent", "trial", {}, "", b"")
-        options = {"user": room.uid, "group": room.uid, "extra_groups": room.groups} if room.uid is not None else {}
+        room = sandbox.make_trial_room(policy)
+        uid = room.entry.uid
+        options = {"user": uid, "group": uid, "extra_groups": []} if uid is not None else {}
         ended = subprocess.run(
             [*room.argv, policy.python, "-c", _ASK],
             stdin=subprocess.DEVNULL,
@@ -135,7 +147,8 @@ def _ask(policy: sandbox.Policy):
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     finally:
-        room.leave()
+        if room is not None:
+            room.leave()
     try:
         found = json.loads(ended.stdout)
     except ValueError:

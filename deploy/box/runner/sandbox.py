@@ -1,43 +1,31 @@
-"""Where a stage runs: a policy and the files in, a Room out.
+"""Where a process of a stage runs: a policy and the files in, a Room out.
 
-Two kinds. `bwrap`: a fresh mount, pid, ipc, net, uts and user namespace. The root is read-only and holds the
-system's programs; the problem's files are copies on top of a work folder in memory; nothing of the runner's own folder
-is in it; the only thing that outlives it is the cache folder. `none`: a fresh directory and a clean environment.
+Two kinds. `bwrap`: bubblewrap_room.py. `none`: a fresh directory and a clean environment; run by root, an ordinary user
+id of the job's own too.
 
-Run by root, bubblewrap itself runs under an ordinary uid: inside a user namespace, root's uid would still be root.
-How a room is left: by killing bubblewrap, since everything in its namespace dies with it (process_tree.py).
+In both, the problem's files belong to the runner's user and are read-only. What is left of the protection when that is
+the job's user as well (no root, no sandbox) is none. How a room is left: everything in its control group is killed; the
+processes outside of one are the supervisor's business (process_tree.py).
 """
 from __future__ import annotations
 
-import glob
 import os
-import resource
 import stat
 import subprocess
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
+import bubblewrap_room
+import cgroup
 import disk
-import process_tree
+import job_uid
+from limits import Entry, Limits
 from protocol import BoxFailure
-
-GUEST_WORK = "/work"
-GUEST_HOME = "/home/job"
-GUEST_CACHE = "/cache"
-GUEST_FILES = "/run/hotlap"
-GUEST_UID = 1000
-MIB = 1024 * 1024
-_GUEST_FILES_OF_ETC = {
-    "/etc/passwd": b"job:x:1000:1000:job:/home/job:/bin/sh\n",
-    "/etc/group": b"job:x:1000:\n",
-    "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost\n",
-    "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
-}
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What this machine offers; found out by a trial (python_choice.py)."""
+    """What this machine offers; found out by trials (python_choice.py)."""
 
     kind: str
     bwrap: str = ""
@@ -45,28 +33,53 @@ class Policy:
     options: Tuple[str, ...] = ()
     python: str = ""
     python_folders: Tuple[str, ...] = ()
+    #: The program of seccomp.py; None where there is none for this machine.
+    syscall_filter: Optional[bytes] = None
+    #: None: limits are those of single processes.
+    home: Optional[cgroup.Home] = None
+
+    @property
+    def limits_kind(self) -> str:
+        return self.home.kind if self.home is not None else "rlimits"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a room is made from."""
+
+    #: Relative path -> text, of the problem.
+    files: Dict[str, str]
+    cases: str
+    #: Our own programs that run inside: name -> source.
+    programs: Dict[str, bytes]
 
 
 @dataclass
 class Room:
     """A place for one process. `argv` goes before the command; all paths are as the process sees them."""
 
+    entry: Entry
     work: str
     home: str
     tmp: str
     cache: str
-    cases: str
-    launcher: str
-    argv: List[str] = field(default_factory=list)
+    #: Holds the programs and `cases.txt`.
+    own: str
     cwd: str = "/"
+    argv: List[str] = field(default_factory=list)
     pass_fds: List[int] = field(default_factory=list)
     #: Read end of bubblewrap's pipe that names the namespace's first process.
     info_fd: Optional[int] = None
-    uid: Optional[int] = None
-    groups: List[int] = field(default_factory=list)
-    limits: Optional[Callable[[], None]] = None
     #: The folder on the real disk to be removed afterwards.
     folder: Optional[str] = None
+
+    @property
+    def cases(self) -> str:
+        return os.path.join(self.own, "cases.txt")
+
+    def read_exceeded(self) -> List[str]:
+        """Which of the limits on the whole stage were hit; none is told where there are none."""
+        return self.entry.group.read_exceeded() if self.entry.group is not None else []
 
     def close_passed(self) -> None:
         while self.pass_fds:
@@ -77,169 +90,97 @@ class Room:
         if self.info_fd is not None:
             os.close(self.info_fd)
             self.info_fd = None
+        if self.entry.group is not None:
+            self.entry.group.remove()
+            self.entry.group = None
         if self.folder is not None:
             disk.remove_tree(self.folder)
 
 
-def sandbox_uid() -> Optional[int]:
-    """An ordinary uid of this job's own; None where we are no root and stay who we are."""
-    return 60_000 + os.getpid() % 1_000 if os.geteuid() == 0 else None
-
-
-def make_cache_folder(path: str, uid: Optional[int]) -> None:
-    os.mkdir(path, 0o700)
+def make_room(policy: Policy, folder: str, name: str, uid: Optional[int], limits: Limits, contents: Contents) -> Room:
+    """A fresh room. `folder` does not exist yet; `name` is unique on the machine. Raises OSError, BoxFailure."""
+    entry = Entry(limits, uid, [], None, is_namespaced=policy.kind == "bwrap", has_gpu=False)
+    devices = bubblewrap_room.list_gpu_devices()
+    entry.has_gpu = bool(devices)
     if uid is not None:
-        os.chown(path, uid, uid)
-
-
-def make_room(policy: Policy, scratch: str, name: str, files: Dict[str, str], cases: str, launcher: bytes) -> Room:
-    """A fresh room with exactly these files. `name` is unique in the job. Raises OSError, BoxFailure."""
-    if policy.kind == "bwrap":
-        return _bwrap_room(policy, os.path.join(scratch, "cache"), files, cases, launcher)
-    return _plain_room(os.path.join(scratch, name), os.path.join(scratch, "cache"), files, cases, launcher)
-
-
-def _plain_room(folder: str, cache: str, files: Dict[str, str], cases: str, launcher: bytes) -> Room:
+        entry.groups = sorted({os.stat(device).st_gid for device in devices if not _is_open_to_all(device)})
     room = Room(
+        entry,
         work=os.path.join(folder, "work"),
         home=os.path.join(folder, "home"),
         tmp=os.path.join(folder, "tmp"),
-        cache=cache,
-        cases=os.path.join(folder, "cases.txt"),
-        launcher=os.path.join(folder, "launcher.py"),
+        cache=os.path.join(folder, "cache"),
+        own=os.path.join(folder, "own"),
         folder=folder,
-        limits=_limits(is_namespaced=False),
     )
-    room.cwd = room.work
-    for path in (folder, room.work, room.home, room.tmp):
-        os.mkdir(path, 0o700)
-    for name, text in files.items():
-        path = os.path.join(room.work, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        _write(path, text.encode())
-    _write(room.cases, cases.encode())
-    _write(room.launcher, launcher)
-    return room
-
-
-def _write(path: str, data: bytes) -> None:
-    with open(path, "xb") as out:
-        out.write(data)
-
-
-def _bwrap_room(policy: Policy, cache: str, files: Dict[str, str], cases: str, launcher: bytes) -> Room:
-    room = Room(
-        work=GUEST_WORK,
-        home=GUEST_HOME,
-        tmp="/tmp",
-        cache=GUEST_CACHE,
-        cases=GUEST_FILES + "/cases.txt",
-        launcher=GUEST_FILES + "/launcher.py",
-        uid=sandbox_uid(),
-        limits=_limits(is_namespaced=True),
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    argv = [policy.bwrap, *_system_mounts(policy)]
-
-    def tmpfs(path: str, most: int) -> None:
-        if "--size" in policy.options:
-            argv.extend(["--size", str(min(most, memory // 2))])
-        argv.extend(["--tmpfs", path])
-
-    def file(path: str, data: bytes) -> None:
-        fd = os.memfd_create("file")
-        room.pass_fds.append(fd)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.lseek(fd, 0, os.SEEK_SET)
-        argv.extend(["--ro-bind-data", str(fd), path])
-
     try:
-        argv += ["--proc", "/proc", "--dev", "/dev"]
-        devices = _gpu_devices()
-        for device in devices:
-            argv += ["--dev-bind", device, device]
-        tmpfs("/dev/shm", 16 * 1024 * MIB)
-        argv += ["--remount-ro", "/dev"]
-        if devices:
-            argv += ["--ro-bind", "/sys", "/sys"]
-        tmpfs("/tmp", 4 * 1024 * MIB)
-        tmpfs(GUEST_HOME, 1024 * MIB)
-        tmpfs(GUEST_WORK, 1024 * MIB)
-        folders = sorted({"/".join(name.split("/")[:i]) for name in files for i in range(1, name.count("/") + 1)})
-        for folder in folders:
-            # A mount of its own can't be renamed away, nor can a foreign file be put beside the problem's.
-            tmpfs(f"{GUEST_WORK}/{folder}", MIB)
-        for name, text in files.items():
-            file(f"{GUEST_WORK}/{name}", text.encode())
-        for folder in reversed(folders):
-            argv += ["--remount-ro", f"{GUEST_WORK}/{folder}"]
-        argv += ["--dir", GUEST_FILES]
-        file(room.cases, cases.encode())
-        file(room.launcher, launcher)
-        for path, data in _GUEST_FILES_OF_ETC.items():
-            file(path, data)
-        if os.path.isdir(cache):
-            argv += ["--bind", cache, GUEST_CACHE]
-        argv += ["--remount-ro", "/", "--chdir", GUEST_WORK, "--die-with-parent", "--new-session"]
-        argv += ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
-        argv += ["--unshare-cgroup-try", "--uid", str(GUEST_UID), "--gid", str(GUEST_UID), "--cap-drop", "ALL"]
-        if "--disable-userns" in policy.options:
-            argv.append("--disable-userns")
-        room.info_fd, info = os.pipe()
-        room.pass_fds.append(info)
-        argv += ["--info-fd", str(info), "--"]
-    except OSError:
+        _make_folder(folder, 0o711, None)
+        _make_folder(room.own, 0o550, uid)
+        _write_file(room.cases, contents.cases.encode(), uid)
+        for program, source in contents.programs.items():
+            _write_file(os.path.join(room.own, program), source, uid)
+        if policy.kind == "bwrap":
+            files = os.path.join(folder, "files")
+            _make_folder(files, 0o550, uid)
+            _write_files(files, contents.files, uid)
+            bubblewrap_room.fill(room, policy, files, devices)
+        else:
+            # Sticky: who may make files here may still not remove those of another user.
+            _make_folder(room.work, 0o1770, uid)
+            _write_files(room.work, contents.files, uid)
+            for path in (room.home, room.tmp, room.cache):
+                os.mkdir(path, 0o700)
+                if uid is not None:
+                    os.chown(path, uid, uid)
+            room.cwd = room.work
+        if policy.home is not None:
+            entry.group = policy.home.make_group(name, limits.memory_bytes, limits.processes)
+    except (OSError, BoxFailure):
         room.leave()
         raise
-    if room.uid is not None:
-        room.groups = sorted({os.stat(device).st_gid for device in devices if not _open_to_all(device)})
-    room.argv = argv
     return room
 
 
-def _system_mounts(policy: Policy) -> List[str]:
-    argv = ["--ro-bind", "/usr", "/usr"]
-    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
-        path = "/" + name
-        if os.path.islink(path):
-            argv += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            argv += ["--ro-bind", path, path]
-    for path in ("/opt", "/nix", "/run/opengl-driver", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"):
-        argv += ["--ro-bind-try", path, path]
-    for path in ("/etc/alternatives", "/etc/localtime", "/etc/OpenCL"):
-        argv += ["--ro-bind-try", path, path]
-    for path in policy.python_folders:
-        argv += ["--ro-bind", path, path]
-    return argv
+def make_trial_room(policy: Policy) -> Room:
+    """For a trial of the policy: its mounts and its user, no files and no control group."""
+    uid = job_uid.trial_uid()
+    limits = Limits.of(None, None)
+    room = Room(Entry(limits, uid, [], None, policy.kind == "bwrap", False), "/", "/", "/tmp", "/", "/")
+    if policy.kind == "bwrap":
+        bubblewrap_room.fill(room, policy, None, bubblewrap_room.list_gpu_devices())
+    return room
 
 
-def _gpu_devices() -> List[str]:
-    names = [path for pattern in ("/dev/nvidia*", "/dev/kfd", "/dev/dri") for path in sorted(glob.glob(pattern))]
-    return [path for path in names if os.path.isdir(path) or stat.S_ISCHR(os.stat(path).st_mode)]
+def _write_files(folder: str, files: Dict[str, str], uid: Optional[int]) -> None:
+    for name, text in files.items():
+        parts = name.split("/")
+        for depth in range(1, len(parts)):
+            parent = os.path.join(folder, *parts[:depth])
+            if not os.path.isdir(parent):
+                _make_folder(parent, 0o550, uid)
+        _write_file(os.path.join(folder, name), text.encode(), uid)
 
 
-def _open_to_all(device: str) -> bool:
+def _make_folder(path: str, mode: int, gid: Optional[int]) -> None:
+    """Ours; the job gets at it as the group. As an ordinary user we need the right to write for ourselves."""
+    os.mkdir(path)
+    if gid is None:
+        mode |= stat.S_IRWXU
+    else:
+        os.chown(path, 0, gid)
+    os.chmod(path, mode)
+
+
+def _write_file(path: str, data: bytes, gid: Optional[int]) -> None:
+    with open(path, "xb") as out:
+        out.write(data)
+    if gid is not None:
+        os.chown(path, 0, gid)
+    os.chmod(path, 0o440)
+
+
+def _is_open_to_all(device: str) -> bool:
     return os.path.isdir(device) or os.stat(device).st_mode & 0o006 == 0o006
-
-
-def _limits(is_namespaced: bool) -> Callable[[], None]:
-    """What the process does to itself between fork and exec. Not the address space: CUDA reserves far more than it uses."""
-    die_with_parent = process_tree.make_die_with_parent()
-    wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 16 * 1024 * MIB), (resource.RLIMIT_NOFILE, 65_536)]
-    if is_namespaced:
-        wanted.append((resource.RLIMIT_NPROC, 4_096))
-
-    def apply() -> None:
-        for limit, most in wanted:
-            hard = resource.getrlimit(limit)[1]
-            value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(limit, (value, value))
-        die_with_parent()
-
-    return apply
 
 
 def find_bwrap_options(bwrap: str) -> Tuple[str, ...]:

@@ -1,15 +1,21 @@
-"""One stage of a job: the warm-up in a room of its own, then the evaluation program in another."""
+"""One stage of a job: the warm-up in a room of its own, then the evaluation program in another.
+
+The warm-up runs the participant's file before anything is judged. It gets the problem's modules, which submissions
+import, but neither the evaluation program nor cases, seed or result pipe, and passes on nothing but its caches.
+"""
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
+from carried_cache import MOST_BYTES, CarriedCache
 from contained_process import Command, Ended, Wakeups, run_contained
 from events import EventLog, utc_now
+from limits import Limits
 from protocol import BoxFailure, JobSpec, ProcessReport, StageReport, StageSpec
 from result_pipe import Progress, ResultLines
-from sandbox import Policy, Room, make_room
+from sandbox import Contents, Policy, Room, make_room
 
 EXIT_TIMEOUT = 114
 PASSING_EXIT_CODES = (0, 112)
@@ -41,13 +47,20 @@ class StageRunner:
 
     job: JobSpec
     policy: Policy
+    uid: Optional[int]
     scratch: str
     marker: str
-    launcher: bytes
+    #: launcher.py, warmup.py and cache_pack.py: name -> source.
+    programs: Dict[str, bytes]
     seed: Optional[int]
     events: EventLog
     wakeups: Wakeups
-    on_processes: Callable[[int, List[int]], None]
+    #: `(pgid, pids, folders of the control group)`
+    on_processes: Callable[[int, List[int], List[str]], None]
+
+    def __post_init__(self) -> None:
+        self._limits = Limits.of(self.job.limits.memory_mib, self.job.limits.processes)
+        self._cache = CarriedCache(self.scratch)
 
     def run(self, index: int, stage: StageSpec) -> StageReport:
         """Raises BoxFailure and OSError: what goes wrong with the submission is in the report."""
@@ -66,28 +79,45 @@ class StageRunner:
     def _run_warmup(self, name: str) -> ProcessReport:
         warmup = self.job.warmup
         assert warmup is not None
-        room = self._make_room(name, "")
+        files = {path: text for path, text in self.job.files.items() if path != self.job.main or path == warmup.file}
+        room = self._make_room(name, files, "")
+        cache_out, cache_write = os.pipe()
         try:
+            receiver = self._cache.receive()
             sink = os.open(os.devnull, os.O_WRONLY)
             env = self._environment(room)
             # Warm-ups of existing submissions read both; neither means anything here.
-            env.update(POPCORN_FD=str(sink), POPCORN_SEED="1")
+            env.update(POPCORN_FD=str(sink), POPCORN_SEED="1", HOTLAP_CACHE_OUT=str(cache_write))
+            pass_fds = [sink, cache_write, *self._hand_in_cache(env, "HOTLAP_CACHE_IN")]
+            standing = "alone" if room.argv else "shared"
+            program = os.path.join(room.own, "warmup.py")
+            file = os.path.join(room.work, warmup.file)
             ended = run_contained(
                 room,
                 Command(
-                    argv=[self.policy.python, os.path.join(room.work, warmup.file)],
+                    argv=[self.policy.python, program, standing, str(MOST_BYTES), room.cache, self.policy.python, file],
                     env=env,
                     timeout_s=warmup.timeout_s,
-                    pass_fds=[sink],
+                    pass_fds=pass_fds,
+                    readers={cache_out: receiver.feed},
                     on_processes=self.on_processes,
                 ),
                 self.wakeups,
             )
+            receiver.end()
         finally:
+            os.close(cache_out)
             room.leave()
         report = ProcessReport()
         _copy_end(ended, report)
         return report
+
+    def _hand_in_cache(self, env: Dict[str, str], variable: str) -> List[int]:
+        fd = self._cache.open()
+        if fd is None:
+            return []
+        env[variable] = str(fd)
+        return [fd]
 
     def _run_evaluation(self, name: str, stage: StageSpec, report: StageReport) -> None:
         results = ResultLines()
@@ -99,7 +129,7 @@ class StageRunner:
                 if progress.feed(key, value):
                     self.events.write("progress", stage=stage.name, done=progress.done, of=progress.of)
 
-        room = self._make_room(name, stage.cases)
+        room = self._make_room(name, self.job.files, stage.cases)
         result_fd, popcorn_fd = os.pipe()
         control_fd, control_write = os.pipe()
         launch_read, launch_write = os.pipe()
@@ -111,19 +141,22 @@ class StageRunner:
             env.update(POPCORN_FD=str(popcorn_fd), HOTLAP_LAUNCH_FD=str(launch_read))
             if self.job.world_size is not None:
                 env["POPCORN_GPUS"] = str(self.job.world_size)
+            pass_fds = [popcorn_fd, control_write, launch_read, *self._hand_in_cache(env, "HOTLAP_CACHE_IN")]
+            launcher = os.path.join(room.own, "launcher.py")
             ended = run_contained(
                 room,
                 Command(
-                    argv=[self.policy.python, room.launcher, self.job.main, stage.mode, room.cases],
+                    argv=[self.policy.python, launcher, self.job.main, stage.mode, room.cases, room.cache],
                     env=env,
                     timeout_s=stage.timeout_s,
-                    pass_fds=[popcorn_fd, control_write, launch_read],
+                    pass_fds=pass_fds,
                     readers={result_fd: on_result, control_fd: control.feed},
                     stop_if=lambda: results.overflow or control.has_worker_died,
                     on_processes=self.on_processes,
                 ),
                 self.wakeups,
             )
+            report.exceeded = room.read_exceeded()
         finally:
             os.close(result_fd)
             os.close(control_fd)
@@ -140,8 +173,10 @@ class StageRunner:
             # The launcher's first act was never reached, so no code of the participant's ran.
             raise BoxFailure("sandbox-failed", f"the evaluation could not be started: {ended.stderr[-500:].strip()}")
 
-    def _make_room(self, name: str, cases: str) -> Room:
-        return make_room(self.policy, self.scratch, name, self.job.files, cases, self.launcher)
+    def _make_room(self, name: str, files: Dict[str, str], cases: str) -> Room:
+        contents = Contents(files, cases, self.programs)
+        folder = os.path.join(self.scratch, name)
+        return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self._limits, contents)
 
     def _environment(self, room: Room) -> Dict[str, str]:
         env = {name: os.environ[name] for name in _FROM_MACHINE if os.environ.get(name)}

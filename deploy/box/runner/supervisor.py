@@ -19,11 +19,11 @@ import process_tree
 from contained_process import Wakeups
 from end_job import job_marker
 from events import EventLog
+from job_uid import take_job_uid
 from paths import BoxPaths, JobPaths, make_scratch
 from probe import load_system
 from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, SystemInfo, to_json
 from python_choice import Choice
-from sandbox import make_cache_folder, sandbox_uid
 from stage import StageRunner, has_passed
 
 
@@ -36,6 +36,8 @@ def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, 
     process_tree.adopt_orphans()
     process_tree.close_to_peers()
     result = JobResult(job.job_key, "finished", None, [], SystemInfo(), choice.policy.kind)
+    result.limits = choice.policy.limits_kind
+    result.syscall_filter = choice.policy.syscall_filter is not None
     events: Optional[EventLog] = None
     try:
         events = EventLog(paths.events)
@@ -69,20 +71,17 @@ def _run_stages(
     reports: List[StageReport],
 ) -> None:
     make_scratch(paths)
-    uid = sandbox_uid() if choice.policy.kind == "bwrap" else None
-    make_cache_folder(os.path.join(paths.scratch, "cache"), uid)
-    launcher = pkgutil.get_data("launcher", "launcher.py")
-    assert launcher is not None
     runner = StageRunner(
         job=job,
         policy=choice.policy,
+        uid=take_job_uid(),
         scratch=paths.scratch,
         marker=job_marker(paths).partition("=")[2],
-        launcher=launcher,
+        programs={f"{name}.py": _source_of(name) for name in ("launcher", "warmup", "cache_pack")},
         seed=seed,
         events=events,
         wakeups=wakeups,
-        on_processes=lambda pgid, pids: _record_processes(paths, pgid, pids),
+        on_processes=lambda pgid, pids, folders: _record_processes(paths, pgid, pids, folders),
     )
     for index, stage in enumerate(job.stages):
         if wakeups.cancelled:
@@ -92,9 +91,16 @@ def _run_stages(
             return
 
 
-def _record_processes(paths: JobPaths, pgid: int, pids: List[int]) -> None:
+def _source_of(module: str) -> bytes:
+    source = pkgutil.get_data(module, module + ".py")
+    assert source is not None
+    return source
+
+
+def _record_processes(paths: JobPaths, pgid: int, pids: List[int], folders: List[str]) -> None:
     found = [process_tree.find_process(pid) for pid in pids]
-    text = to_json({"pgid": pgid, "pids": [[process.pid, process.born] for process in found if process is not None]})
+    born = [[process.pid, process.born] for process in found if process is not None]
+    text = to_json({"pgid": pgid, "pids": born, "groups": folders})
     temporary = paths.processes + ".tmp"
     with open(temporary, "w", encoding="ascii") as out:
         out.write(text)

@@ -1,0 +1,105 @@
+"""What bounds a stage, and how its first process gives up its rights between fork and exec.
+
+Memory and the number of processes are bounded for the whole stage by a control group where the box offers one.
+Otherwise each process is bounded alone, and its address space only on a machine without a GPU: CUDA reserves far more
+than it uses. File size, open files, core dumps and CPU time are always limits of the process. Wall time is the
+supervisor's business (contained_process.py).
+"""
+from __future__ import annotations
+
+import math
+import os
+import resource
+from dataclasses import dataclass
+from typing import Callable, List, Optional
+
+import process_tree
+from cgroup import Group
+
+MIB = 1024 * 1024
+_PROCESSES = 4_096
+_FILE_BYTES = 16 * 1024 * MIB
+_OPEN_FILES = 65_536
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one stage."""
+
+    memory_bytes: int
+    processes: int
+
+    @staticmethod
+    def of(memory_mib: Optional[int], processes: Optional[int]) -> "Limits":
+        """Without a wish: an eighth of the machine stays free for it and for us."""
+        most = machine_memory_bytes() * 7 // 8
+        return Limits(
+            memory_bytes=min(memory_mib * MIB, most) if memory_mib else most,
+            processes=processes or _PROCESSES,
+        )
+
+
+def machine_memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@dataclass
+class Entry:
+    """`uid` None: stay who we are; then processes of others count against our own number, so it stays unlimited."""
+
+    limits: Limits
+    uid: Optional[int]
+    groups: List[int]
+    group: Optional[Group]
+    is_namespaced: bool
+    has_gpu: bool
+
+    def make(self, timeout_s: float) -> Callable[[], None]:
+        """What the child runs. Everything that allocates or imports happens here, before the fork."""
+        die_with_parent = process_tree.make_die_with_parent()
+        refuse_new_rights = process_tree.make_refuse_new_rights()
+        wanted = [
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, _FILE_BYTES),
+            (resource.RLIMIT_NOFILE, _OPEN_FILES),
+            (resource.RLIMIT_CPU, math.ceil(timeout_s * (os.cpu_count() or 1)) + 10),
+        ]
+        if self.is_namespaced or self.uid is not None:
+            wanted.append((resource.RLIMIT_NPROC, self.limits.processes))
+        if self.group is None and not self.has_gpu:
+            wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
+
+        def apply() -> None:
+            # Before the change of user, which closes both of these to us.
+            if self.group is not None:
+                self.group.enter()
+            _volunteer_for_the_oom_killer()
+            if self.uid is not None:
+                os.setgroups(self.groups)
+                os.setresgid(self.uid, self.uid, self.uid)
+                os.setresuid(self.uid, self.uid, self.uid)
+            for limit, most in wanted:
+                hard = resource.getrlimit(limit)[1]
+                value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+                resource.setrlimit(limit, (value, value))
+            # bubblewrap does so itself, and may be a setuid program that needs them once.
+            if not self.is_namespaced:
+                refuse_new_rights()
+            # After the change of user, which would clear it.
+            die_with_parent()
+
+        return apply
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """Should the machine run out of memory, the job goes first, not its supervisor and not the SSH server."""
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    except OSError:
+        return
+    try:
+        os.write(fd, b"1000")
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
