@@ -40,7 +40,8 @@ const CANDIDATES = 8;
 const UNIQUE_VIOLATION = '23505';
 
 const lease = (db: Db, takenOver: boolean) => db`
-  id as "jobId", submission_id as "submissionId", lease_token as token, attempt, box_id as "boxId",
+  jobs.id as "jobId", jobs.submission_id as "submissionId", jobs.lease_token as token, jobs.attempt,
+  jobs.box_id as "boxId",
   ${takenOver}::boolean as "takenOver"`;
 const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
