@@ -7,20 +7,29 @@ async function main(): Promise<void> {
   const config = parseConfig(loadEnvironment());
   const log = createLog(config.log);
 
-  // A second Ctrl-C does not wait for the orderly end.
-  let app: Awaited<ReturnType<typeof startApp>> | null = null;
+  const starting = startApp(config, log);
   let ending = false;
   const end = async (signal: string) => {
-    if (ending) process.exit(130);
+    if (ending) return;
     ending = true;
     log.info({ signal }, 'stopping: running jobs stay on their boxes');
-    await app?.stop();
+    // A signal during the start stops what has started.
+    const started = await starting.catch(() => null);
+    await started?.stop();
     process.exit(0);
   };
-  process.on('SIGINT', () => void end('SIGINT'));
+  let interrupts = 0;
+  process.on('SIGINT', () => {
+    interrupts += 1;
+    // Whoever presses Ctrl-C twice does not want to wait for the orderly end.
+    if (interrupts > 1) process.exit(130);
+    void end('SIGINT');
+  });
   process.on('SIGTERM', () => void end('SIGTERM'));
+  process.on('SIGHUP', () => void end('SIGHUP'));
 
-  app = await startApp(config, log);
+  const app = await starting;
+  if (ending) return;
   if (app.playground) {
     process.stdout.write(
       `\n  Hotlap runs. Open the playground: ${app.playground.url}\n  Ctrl-C ends it.\n\n`,

@@ -15,7 +15,7 @@ export function gpuTypeOf(model: string): string | null {
     .filter((word) => word !== '' && !noise.test(word));
   const first = words[0];
   if (first === undefined) return null;
-  const joined = /^(rtx|gtx|titan)$/i.test(first) && words[1] ? `${first}${words[1]}` : first;
+  const joined = /^(rtx|gtx|rx|arc|titan)$/i.test(first) && words[1] ? `${first}${words[1]}` : first;
   const name = (joined.split('-')[0] ?? '').toUpperCase();
   if (!/^[A-Z0-9._]{1,31}$/.test(name)) return null;
   return fieldNames[name] ?? name;

@@ -2,7 +2,7 @@
 import type { APIEmbed } from 'discord-api-types/v10';
 import type { SubmissionView } from '../domain/submission.ts';
 import { colours } from './colours.ts';
-import { plain } from './markdown.ts';
+import { cut, plain } from './markdown.ts';
 import { formatScore } from './measure.ts';
 
 export function announcementEmbed(view: SubmissionView): APIEmbed {
@@ -15,10 +15,10 @@ export function announcementEmbed(view: SubmissionView): APIEmbed {
     });
   return {
     color: colours.good,
-    description: [
-      `<@${view.userId}> is ranked on **${plain(view.leaderboard)}** with #${view.id}`,
-      ...lines,
-    ].join('\n'),
+    description: cut(
+      [`<@${view.userId}> is ranked on **${plain(view.leaderboard)}** with #${view.id}`, ...lines].join('\n'),
+      4096,
+    ),
   };
 }
 

@@ -29,7 +29,7 @@ export function boardEmbed(board: BoardPage): APIEmbed {
   const empty = 'Nobody is ranked here yet. `/submit` with mode `ranked` makes you the first.';
   const pages = Math.max(1, Math.ceil(board.total / BOARD_PAGE));
   return {
-    title: `${board.leaderboard} · ${board.gpuType}`,
+    title: cut(`${board.leaderboard} · ${board.gpuType}`, 256),
     color: colours.running,
     description: [...deadlineLine(board.deadline), ...(lines.length > 0 ? lines : [empty])].join('\n'),
     footer: {
@@ -61,7 +61,10 @@ export function boardListEmbed(boards: BoardSummary[]): APIEmbed {
       gpus.length > 3 && board.gpus.every((gpu) => gpu.entries === 0)
         ? [`${board.gpus.map((gpu) => gpu.gpuType).join(', ')}: nobody yet`]
         : gpus;
-    return [`**${plain(board.name)}** · ${deadlineText(board.deadline)}`, ...shown].join('\n');
+    return cut(
+      [`**${plain(board.name)}** · ${deadlineText(board.deadline)}`, ...shown].join('\n'),
+      LIST_CHARS,
+    );
   });
   let text = '';
   let left = blocks.length;
@@ -113,9 +116,10 @@ export function taskEmbed(board: {
   return {
     title: board.name,
     color: colours.running,
+    // All parts together may have 6000 characters.
     description: cut(task.description, 3000),
     fields: [
-      { name: 'GPU types', value: cut(board.gpus.map(code).join(' '), 1000), inline: true },
+      { name: 'GPU types', value: cut(board.gpus.map(code).join(' '), 300), inline: true },
       { name: 'Deadline', value: deadlineText(board.deadline), inline: true },
       {
         name: 'Score',
@@ -131,7 +135,7 @@ export function taskEmbed(board: {
       },
       {
         name: 'Templates',
-        value: Object.keys(task.templates).map(code).join(' ') || 'none',
+        value: cut(Object.keys(task.templates).map(code).join(' ') || 'none', 200),
         inline: true,
       },
     ],

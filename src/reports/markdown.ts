@@ -12,9 +12,10 @@ export function code(text: string): string {
 
 /** A code block that its content cannot leave; the tail is kept when it is too long. */
 export function codeBlock(text: string, maxChars: number): string {
-  const clean = text.replaceAll('```', `\`${ZERO_WIDTH_SPACE}\`${ZERO_WIDTH_SPACE}\``).trimEnd();
+  const clean = text.replace(/`(?=`)/g, `\`${ZERO_WIDTH_SPACE}`).trimEnd();
   const room = maxChars - 10;
-  return `\`\`\`\n${clean.length > room ? `…${clean.slice(1 - room)}` : clean}\n\`\`\``;
+  const shown = clean.length > room ? `…${clean.slice(1 - room)}` : clean;
+  return `\`\`\`\n${shown.toWellFormed()}\n\`\`\``;
 }
 
 /** Plain text: nothing in it formats, mentions or links. */
@@ -22,6 +23,7 @@ export function plain(text: string): string {
   return text.replace(/[\\*_~`|>#[\]<]/g, (mark) => `\\${mark}`).replaceAll('@', `@${ZERO_WIDTH_SPACE}`);
 }
 
+/** Half a surrogate pair at the cut would be no valid JSON for Discord. */
 export function cut(text: string, maxChars: number): string {
-  return text.length > maxChars ? `${text.slice(0, maxChars - 1)}…` : text;
+  return text.length > maxChars ? `${text.slice(0, maxChars - 1).toWellFormed()}…` : text;
 }

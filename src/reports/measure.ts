@@ -3,9 +3,11 @@ import type { Eta } from '../domain/eta.ts';
 
 /** A time with four significant digits in the unit that suits it: 1.234 ms, 12.34 µs, 2.000 s. */
 export function formatSeconds(seconds: number): string {
-  const [factor, unit] = unitFor(Math.abs(seconds));
+  // Rounded first: 0.99999 s is 1.000 s, not 1000.0 ms.
+  const [factor, unit] = unitFor(Math.abs(Number(seconds.toPrecision(4))));
   const value = seconds * factor;
-  const digits = value === 0 ? 0 : Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value))));
+  const exponent = Number(value.toExponential(3).split('e')[1]);
+  const digits = value === 0 ? 0 : Math.max(0, 3 - exponent);
   return `${value.toFixed(Math.min(digits, 6))} ${unit}`;
 }
 
@@ -21,9 +23,9 @@ export function formatScore(score: number | null): string {
 }
 
 export function formatDuration(ms: number): string {
-  return ms < 60_000
-    ? `${(ms / 1000).toFixed(1)} s`
-    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** `, done in about 2 to 5 min`: rounded, because it is an estimate. Empty where there is none. */

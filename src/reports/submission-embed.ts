@@ -20,18 +20,23 @@ import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
 
 /** Discord's 25 fields, less room for a note. */
 const MAX_GPUS = 20;
+/** Discord's 6000 for all parts of an embed, less a reserve. */
+const EMBED_CHARS = 5900;
 
 /** `runs`, where given, add the benchmark times of the public run. */
 export function submissionEmbed(view: SubmissionView, runs: RunView[] = []): APIEmbed {
   const { title, colour } = headline(view);
+  const description = [
+    `${code(view.fileName)} on **${plain(view.leaderboard)}**, mode **${modeLabels[view.mode]}**, sent ${timestamp(view.createdAt, 'R')}`,
+    ...notes(view),
+  ].join('\n');
+  const gpus = view.gpus.slice(0, MAX_GPUS);
+  const room = Math.floor((EMBED_CHARS - title.length - description.length) / gpus.length);
   return {
     title: `${title} · #${view.id}`,
     color: colour,
-    description: [
-      `${code(view.fileName)} on **${plain(view.leaderboard)}**, mode **${modeLabels[view.mode]}**, sent ${timestamp(view.createdAt, 'R')}`,
-      ...notes(view),
-    ].join('\n'),
-    fields: view.gpus.slice(0, MAX_GPUS).map((gpu) => gpuField(view, gpu, runs)),
+    description,
+    fields: gpus.map((gpu) => gpuField(view, gpu, runs, room)),
   };
 }
 
@@ -68,15 +73,15 @@ function notes(view: SubmissionView): string[] {
   return lines;
 }
 
-function gpuField(view: SubmissionView, gpu: GpuResult, runs: RunView[]): APIEmbedField {
+/** `room`: characters for name and value together. */
+function gpuField(view: SubmissionView, gpu: GpuResult, runs: RunView[], room: number): APIEmbedField {
   const open = [gpu.publicJob, gpu.secretJob].some(
     (job) => job && ['queued', 'leased', 'running'].includes(job.status),
   );
-  return {
-    name: cut(`${gpu.gpuType} · ${open ? 'in progress' : statusWord(view, gpu)}`, 256),
-    value: cut((open ? progressLines(gpu) : resultLines(view, gpu, runs)).join('\n'), FIELD_CHARS),
-    inline: false,
-  };
+  const name = `${cut(gpu.gpuType, 50)} · ${open ? 'in progress' : statusWord(view, gpu)}`;
+  const chars = Math.min(FIELD_CHARS, room - name.length);
+  const lines = open ? progressLines(gpu) : resultLines(view, gpu, runs, chars);
+  return { name, value: cut(lines.join('\n'), chars), inline: false };
 }
 
 function statusWord(view: SubmissionView, gpu: GpuResult): string {
@@ -130,7 +135,7 @@ function queuedLine(job: JobView): string {
   return `${place}. It waits because ${cause}: the box, not your code.`;
 }
 
-function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[]): string[] {
+function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], chars: number): string[] {
   const { publicJob, secretJob } = gpu;
   if (isOurs(gpu))
     return [`The box failed (${code(publicJob.boxErrorKind ?? secretJob?.boxErrorKind ?? 'unknown')}).`];
@@ -142,10 +147,10 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[]): str
     lines.push(`Secret score **${formatScore(gpu.secretScore)}** (only you and the organisers see it)`);
   const { failure } = publicJob;
   if (failure) {
-    const head = cut(plain(failure.summary), 300);
-    lines.push(head);
+    lines.push(cut(plain(failure.summary), 300));
     const detail = failure.detail.trim();
-    if (detail !== '') lines.push(codeBlock(detail, FIELD_CHARS - head.length - 40));
+    const left = roomAfter(lines, chars);
+    if (detail !== '' && left >= LEAST_BLOCK) lines.push(codeBlock(detail, left));
   } else if (secretJob?.passed === false) {
     lines.push(
       'It passed the public cases and failed on the secret ones, which are the same problem with other numbers. Look for anything that depends on the public values.',
@@ -153,22 +158,34 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[]): str
   } else if (gpu.reason && !gpu.eligible) {
     lines.push(`Not ranked: ${plain(gpu.reason)}`);
   }
-  const times = benchmarkTable(gpu.gpuType, runs);
-  if (times !== '' && publicJob.passed) lines.push(times);
-  if (lines.length === 0) lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
+  const times = publicJob.passed ? benchmarkTable(gpu.gpuType, runs, roomAfter(lines, chars)) : '';
+  if (times !== '') lines.push(times);
+  if (lines.join('').trim() === '') lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
   return lines;
+}
+
+/** A block that does not fit is left out: cut off, it would never be closed. */
+const LEAST_BLOCK = 60;
+
+function roomAfter(lines: string[], chars: number): number {
+  return chars - lines.join('\n').length - 1;
 }
 
 /** What fits on a phone beside each other: mean time and case. */
 const TABLE_ROWS = 10;
+const TABLE_CHARS = 700;
 
-function benchmarkTable(gpuType: string, runs: RunView[]): string {
+function benchmarkTable(gpuType: string, runs: RunView[], chars: number): string {
   const timed = runs.filter((run) => !run.secret && run.gpuType === gpuType && run.mode !== 'test');
   const cases = readBenchmarkLines(new Map(timed.at(-1)?.result ?? []));
   const rows = cases.slice(0, TABLE_ROWS).map((item) => {
     const error = item.errNs === null ? '' : ` ±${((100 * item.errNs) / item.meanNs).toFixed(1)} %`;
     return `${formatSeconds(item.meanNs / 1e9).padStart(9)}${error.padEnd(8)} ${cut(item.spec, 48)}`;
   });
-  if (cases.length > TABLE_ROWS) rows.push(`and ${cases.length - TABLE_ROWS} more in the report`);
-  return rows.length > 0 ? codeBlock(rows.join('\n'), 700) : '';
+  for (let shown = rows.length; shown > 0; shown--) {
+    const more = cases.length > shown ? [`and ${cases.length - shown} more in the report`] : [];
+    const block = codeBlock([...rows.slice(0, shown), ...more].join('\n'), FIELD_CHARS);
+    if (block.length <= Math.min(chars, TABLE_CHARS)) return block;
+  }
+  return '';
 }

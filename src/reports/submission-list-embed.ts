@@ -6,6 +6,8 @@ import { code, cut, plain } from './markdown.ts';
 import { formatScore, timestamp } from './measure.ts';
 
 export const LIST_PAGE = 8;
+/** So that a page of long ones still holds them all. */
+const ITEM_CHARS = 4096 / LIST_PAGE - 2;
 
 const marks = {
   queued: '🕓',
@@ -30,7 +32,7 @@ export function submissionListEmbed(list: {
   return {
     title: 'Your submissions',
     color: colours.running,
-    description: cut(list.items.map(itemLines).join('\n\n') || empty, 4096),
+    description: cut(list.items.map((item) => cut(itemLines(item), ITEM_CHARS)).join('\n\n') || empty, 4096),
     footer: { text: `${list.total} in all${pages > 1 ? ` · page ${list.page + 1} of ${pages}` : ''}` },
   };
 }

@@ -1,134 +1,23 @@
-/**
- * The problems of this repository, run for real: each harness is started as a runner would start it, in a fresh
- * folder with exactly the files that its task.yml lists, and its result pipe is read to the end.
- */
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** The problems of this repository, run for real. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
-
-type Value = string | number | boolean;
-type Row = Record<string, Value>;
-type Task = {
-  files: { name: string; source: string }[];
-  config: { main: string };
-  templates: Record<string, string>;
-  tests: Row[];
-  benchmarks: Row[];
-};
-type Problem = { directory: string; name: string; deadline: string; gpus: string[] };
-type Mode = 'test' | 'benchmark' | 'leaderboard' | 'profile';
-type Outcome = {
-  code: number | null;
-  lines: [string, string][];
-  get: (key: string) => string;
-  stderr: string;
-};
-
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../problems');
-const sets = readdirSync(root).filter((name) => name.endsWith('.yaml'));
-const loadYaml = (path: string): unknown => parse(readFileSync(join(root, path), 'utf8'));
-const problemsOf = (set: string) => (loadYaml(set) as { problems: Problem[] }).problems;
-const loadTask = (directory: string) => loadYaml(join(directory, 'task.yml')) as Task;
-const readText = (directory: string, name: string) => readFileSync(join(root, directory, name), 'utf8');
-
-const pythonText = (value: Value) => (typeof value === 'boolean' ? (value ? 'True' : 'False') : `${value}`);
-const caseLines = (rows: Row[]) =>
-  rows
-    .map((row) => Object.entries(row).map(([key, value]) => `${key}: ${pythonText(value)}`))
-    .map((parts) => `${parts.join('; ')}\n`)
-    .join('');
-
-/** Runs one mode; a harness that is still alive after `limitMs` is killed and the test fails on its exit code. */
-async function evaluate(
-  directory: string,
-  submission: string,
-  mode: string,
-  options: { cases?: string; env?: Record<string, string>; limitMs?: number } = {},
-): Promise<Outcome> {
-  const task = loadTask(directory);
-  const folder = mkdtempSync(join(tmpdir(), 'hotlap-problem-'));
-  try {
-    for (const { name, source } of task.files) {
-      writeFileSync(join(folder, name), source === '@SUBMISSION@' ? submission : readText(directory, source));
-    }
-    const rows = mode === 'test' ? task.tests : task.benchmarks;
-    writeFileSync(join(folder, 'cases.txt'), options.cases ?? caseLines(rows));
-    const child = spawn('python3', [task.config.main, mode, join(folder, 'cases.txt')], {
-      cwd: folder,
-      env: { PATH: process.env.PATH, POPCORN_FD: '3', OMP_NUM_THREADS: '1', ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      detached: true,
-    });
-    const texts = ['', '', '', ''];
-    for (const fd of [1, 2, 3]) child.stdio[fd]?.on('data', (chunk) => (texts[fd] += chunk));
-    const killGroup = () => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // Nothing of the group is left.
-      }
-    };
-    const timer = setTimeout(killGroup, options.limitMs ?? 60_000);
-    const code = await new Promise<number | null>((done) => child.once('exit', (status) => done(status)));
-    clearTimeout(timer);
-    killGroup();
-    await Promise.all(
-      [1, 2, 3].map((fd) => {
-        const stream = child.stdio[fd];
-        return !stream || stream.closed ? null : new Promise((done) => stream.once('close', done));
-      }),
-    );
-    const lines = (texts[3] ?? '')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line): [string, string] => {
-        const at = line.indexOf(':');
-        return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
-      });
-    const map = new Map(lines);
-    return { code, lines, get: (key) => map.get(key) ?? '', stderr: texts[2] ?? '' };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-const means = (outcome: Outcome) =>
-  outcome.lines.filter(([key]) => key.endsWith('.mean')).map(([, value]) => Number(value));
-const geometricMean = (values: number[]) =>
-  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
-
-function expectPassed(outcome: Outcome, mode: Mode, specs: string[]) {
-  expect(outcome.lines.filter(([key]) => key.endsWith('.error'))).toEqual([]);
-  expect(outcome.code, outcome.stderr).toBe(0);
-  const word = mode === 'test' ? 'test' : 'benchmark';
-  const perCase = {
-    test: ['spec', 'status'],
-    benchmark: ['spec', 'runs', 'mean', 'std', 'err', 'best', 'worst'],
-    leaderboard: ['spec', 'runs', 'mean', 'std', 'err', 'best', 'worst'],
-    profile: ['spec', 'report'],
-  }[mode];
-  const keys = specs.flatMap((_, i) => perCase.map((key) => `${word}.${i}.${key}`));
-  expect(outcome.lines.map(([key]) => key)).toEqual([`${word}-count`, ...keys, 'check']);
-  expect(outcome.get(`${word}-count`)).toBe(`${specs.length}`);
-  expect(outcome.get('check')).toBe('pass');
-  specs.forEach((spec, i) => {
-    expect(outcome.get(`${word}.${i}.spec`)).toBe(spec);
-    if (mode === 'test') expect(outcome.get(`test.${i}.status`)).toBe('pass');
-    if (mode !== 'benchmark' && mode !== 'leaderboard') return;
-    const number = (key: string) => Number(outcome.get(`benchmark.${i}.${key}`));
-    expect(number('runs')).toBeGreaterThanOrEqual(3);
-    expect(number('best')).toBeGreaterThan(0);
-    expect(number('mean')).toBeGreaterThanOrEqual(number('best') * (1 - 1e-12));
-    expect(number('mean')).toBeLessThanOrEqual(number('worst') * (1 + 1e-12));
-    expect(number('err')).toBeCloseTo(number('std') / Math.sqrt(number('runs')), 3);
-  });
-}
-
-const specsOf = (rows: Row[]) => caseLines(rows).trimEnd().split('\n');
+import {
+  evaluate,
+  expectPassed,
+  geometricMean,
+  loadTask,
+  loadYaml,
+  means,
+  type Outcome,
+  problemsOf,
+  readText,
+  root,
+  sets,
+  specsOf,
+} from '../support/problem-driver.ts';
 
 describe('problem sets', () => {
   it.each(['starter.yaml', 'gpu.yaml'])('%s has the public keys and every file it names', (set) => {
@@ -378,37 +267,5 @@ def custom_kernel(data):
     expect((await evaluate(sums, honest, 'test', { env: { POPCORN_SEED: 'abc' } })).code).toBe(113);
     expect((await evaluate(sums, honest, 'tests')).code).toBe(2);
     expect((await evaluate(sums, honest, 'test', { env: { POPCORN_FD: '' } })).code).toBe(111);
-  });
-});
-
-const torchMissing = (() => {
-  try {
-    execFileSync('python3', ['-c', 'import torch, numpy'], { stdio: 'ignore' });
-    return '';
-  } catch {
-    return ' (skipped: python3 has no torch and numpy)';
-  }
-})();
-
-/** A case small enough for a CPU: the row of `tests` that is last but one. */
-const smallCase = (task: Task) => task.tests.slice(-2, -1);
-
-describe.skipIf(torchMissing !== '').each(problemsOf('gpu.yaml'))(`$name${torchMissing}`, ({ directory }) => {
-  const task = loadTask(directory);
-  const starter = readText(directory, 'submission.py');
-
-  it('accepts its starter submission and refuses what is wrong', { timeout: 240_000 }, async () => {
-    expectPassed(await evaluate(directory, starter, 'test'), 'test', specsOf(task.tests));
-    for (const mode of ['benchmark', 'profile'] as const) {
-      const cases = caseLines(smallCase(task));
-      const outcome = await evaluate(directory, starter, mode, { cases, env: { POPCORN_SEED: '5' } });
-      expectPassed(outcome, mode, specsOf(smallCase(task)));
-    }
-    const nan = `${starter}\nreal = custom_kernel\ndef custom_kernel(data):\n    out = real(data)\n    return out * float("nan") if out.is_floating_point() else out + 1\n`;
-    const wrong = await evaluate(directory, nan, 'test');
-    expect(wrong.code).toBe(112);
-    expect(wrong.get('test.0.error')).toMatch(/^\d+ of \d+ elements are wrong; the first is \[/);
-    const list = await evaluate(directory, 'def custom_kernel(data):\n    return [1.0]\n', 'test');
-    expect(list.get('test.0.error')).toBe('return one torch.Tensor, not list');
   });
 });

@@ -1,7 +1,8 @@
 import type { PlayChannel } from '../play-protocol.ts';
+import type { MessageActions } from './component-view.ts';
 import { h, icon } from './dom.ts';
 import { hintCard } from './hint-card.ts';
-import { type MessageActions, messageView, noticeView } from './message-view.ts';
+import { messageView, noticeView } from './message-view.ts';
 import type { Session } from './session.ts';
 
 const nearBottomPx = 120;

@@ -6,7 +6,6 @@ import type {
   ComponentType,
 } from 'discord-api-types/v10';
 import { h, icon } from './dom.ts';
-import type { MessageActions } from './message-view.ts';
 import { selectMenu } from './select-menu.ts';
 
 // Types only are imported from discord-api-types, to keep its tables out of the page; these are its numbers.
@@ -15,6 +14,12 @@ const stringSelectType = 3 satisfies ComponentType.StringSelect;
 const linkStyle = 5 satisfies ButtonStyle.Link;
 
 const looks: Record<number, string> = { 1: 'primary', 2: 'secondary', 3: 'success', 4: 'destructive' };
+
+export interface MessageActions {
+  press(message: APIMessage, customId: string): void;
+  select(message: APIMessage, customId: string, values: string[]): void;
+  dismiss(message: APIMessage): void;
+}
 
 /** The rows of buttons and menus under a message. */
 export function componentRows(message: APIMessage, actions: MessageActions): HTMLElement[] {

@@ -1,9 +1,9 @@
 import '@skyra/discord-components-core';
 import { avatarOf } from './avatars.ts';
 import { ChannelView } from './channel-view.ts';
+import type { MessageActions } from './component-view.ts';
 import { Composer } from './composer.ts';
 import { h, icon } from './dom.ts';
-import type { MessageActions } from './message-view.ts';
 import { showModal } from './modal-view.ts';
 import { keepRelativeTimesTrue } from './moments.ts';
 import { Refused, Session } from './session.ts';

@@ -1,7 +1,7 @@
 import type { APIMessage } from 'discord-api-types/v10';
 import { attachmentView } from './attachment-view.ts';
 import { avatarOf } from './avatars.ts';
-import { componentRows } from './component-view.ts';
+import { componentRows, type MessageActions } from './component-view.ts';
 import { h } from './dom.ts';
 import { embedView } from './embed-view.ts';
 import { markdown } from './markdown.ts';
@@ -11,12 +11,6 @@ import type { Notice, Session } from './session.ts';
 const ephemeralFlag = 1 << 6;
 const loadingFlag = 1 << 7;
 const groupWithinMs = 7 * 60_000;
-
-export interface MessageActions {
-  press(message: APIMessage, customId: string): void;
-  select(message: APIMessage, customId: string, values: string[]): void;
-  dismiss(message: APIMessage): void;
-}
 
 /** One message in Discord's look. `before` is the message above it: a follower of the same author gets no head. */
 export function messageView(

@@ -1,0 +1,204 @@
+/** An embed beyond Discord's limits is refused for good, and its result would never arrive. */
+import type { APIEmbed } from 'discord-api-types/v10';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../src/domain/errors.ts';
+import type { Task } from '../../src/domain/task.ts';
+import { announcementEmbed } from '../../src/reports/announcement.ts';
+import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../../src/reports/board-embed.ts';
+import { boxListEmbed } from '../../src/reports/box-embed.ts';
+import { noticeEmbed, refusalEmbed } from '../../src/reports/notice-embed.ts';
+import { submissionEmbed } from '../../src/reports/submission-embed.ts';
+import { LIST_PAGE, submissionListEmbed } from '../../src/reports/submission-list-embed.ts';
+import { nastyText, runsOf, submissionView } from './nasty-views.ts';
+
+function texts(embed: APIEmbed): string[] {
+  const fields = (embed.fields ?? []).flatMap((field) => [field.name, field.value]);
+  return [embed.title ?? '', embed.description ?? '', embed.footer?.text ?? '', ...fields];
+}
+
+function expectFits(embed: APIEmbed): void {
+  expect(embed.title?.length ?? 0).toBeLessThanOrEqual(256);
+  expect(embed.description?.length ?? 0).toBeLessThanOrEqual(4096);
+  expect(embed.footer?.text.length ?? 0).toBeLessThanOrEqual(2048);
+  expect(embed.fields?.length ?? 0).toBeLessThanOrEqual(25);
+  for (const field of embed.fields ?? []) {
+    expect(field.name.trim()).not.toBe('');
+    expect(field.name.length).toBeLessThanOrEqual(256);
+    expect(field.value.trim()).not.toBe('');
+    expect(field.value.length).toBeLessThanOrEqual(1024);
+  }
+  expect(texts(embed).join('').length).toBeLessThanOrEqual(6000);
+  for (const text of texts(embed)) expect(text.isWellFormed()).toBe(true);
+}
+
+/** Every code block is closed, with nothing of its content outside. */
+function expectClosedBlocks(text: string): void {
+  const fences = text.match(/```/g) ?? [];
+  expect(fences.length % 2).toBe(0);
+  // Ours stand on lines of their own; one out of the content would not.
+  expect(text.split('\n').filter((line) => line === '```')).toHaveLength(fences.length);
+}
+
+describe('an embed fits into Discord’s limits', () => {
+  it('of a submission, whatever its GPU types, failures and benchmarks are', () => {
+    fc.assert(
+      fc.property(submissionView, nastyText(200), (view, spec) => {
+        for (const embed of [submissionEmbed(view), submissionEmbed(view, runsOf(view, spec))]) {
+          expectFits(embed);
+          for (const field of embed.fields ?? []) expectClosedBlocks(field.value);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('of a failure on one GPU type, with its message in a block of its own', () => {
+    fc.assert(
+      fc.property(
+        submissionView,
+        fc.constantFrom('`````', 'x'.repeat(5000), 'line\n'.repeat(400)),
+        (view, detail) => {
+          const [gpu] = view.gpus;
+          if (!gpu) return;
+          const publicJob = {
+            ...gpu.publicJob,
+            status: 'finished' as const,
+            passed: false,
+            failure: { kind: 'wrong' as const, stage: 'test', summary: 'Test 1 of 5 failed', detail },
+          };
+          const secretJob = gpu.secretJob && { ...gpu.secretJob, status: 'finished' as const };
+          const shown = submissionEmbed({ ...view, gpus: [{ ...gpu, publicJob, secretJob }] });
+          expectFits(shown);
+          const value = shown.fields?.[0]?.value ?? '';
+          expectClosedBlocks(value);
+          expect(value).toContain('Test 1 of 5 failed');
+          expect(value).toContain('\n```\n');
+          // The end of a message says most.
+          if (detail.startsWith('x')) expect(value.length).toBeGreaterThan(900);
+        },
+      ),
+    );
+  });
+
+  it('of an announcement', () => {
+    fc.assert(
+      fc.property(submissionView, (view) => {
+        expectFits(
+          announcementEmbed({ ...view, gpus: view.gpus.map((gpu) => ({ ...gpu, eligible: true })) }),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('of a board', () => {
+    const entry = fc.record({
+      rank: fc.integer({ min: 1, max: 1e9 }),
+      userId: fc.stringMatching(/^\d{17,19}$/),
+      userName: nastyText(100),
+      submissionId: fc.integer({ min: 1, max: 2 ** 53 - 1 }),
+      score: fc.double({ min: 1e-12, max: 1e6, noNaN: true }),
+      achievedAt: fc.constant(new Date('2026-07-01')),
+    });
+    const page = fc.record({
+      leaderboard: fc.stringMatching(/^[A-Za-z0-9_.-]{1,100}$/),
+      gpuType: nastyText(300),
+      deadline: fc.constantFrom(null, new Date('2020-01-01'), new Date('2090-01-01'), new Date('2100-12-31')),
+      scoreAscending: fc.boolean(),
+      entries: fc.array(entry, { maxLength: BOARD_PAGE, size: 'max' }),
+      total: fc.nat(),
+      page: fc.nat(1000),
+    });
+    fc.assert(fc.property(page, (board) => expectFits(boardEmbed(board))));
+  });
+
+  it('of the list of boards, and says how many it leaves out', () => {
+    const board = (index: number, gpus: number) => ({
+      name: `${'board'.repeat(15)}-${index}`,
+      deadline: new Date('2090-01-01'),
+      gpus: Array.from({ length: gpus }, (_, i) => ({
+        gpuType: `GPU${i}`,
+        entries: i,
+        bestScore: i === 0 ? null : 1e-3 * i,
+      })),
+    });
+    for (const [boards, gpus] of [
+      [0, 0],
+      [3, 2],
+      [100, 7],
+      [3, 300],
+    ] as const) {
+      const all = Array.from({ length: boards }, (_, index) => board(index, gpus));
+      const embed = boardListEmbed(all);
+      expectFits(embed);
+      const shown = all.filter((item) => embed.description?.includes(item.name)).length;
+      expect(shown).toBeGreaterThanOrEqual(Math.min(1, boards));
+      if (shown < boards) expect(embed.footer?.text).toContain(`and ${boards - shown} more`);
+      else expect(embed.footer).toBe(undefined);
+    }
+  });
+
+  it('of a task with many cases, GPU types and templates', () => {
+    const task = {
+      description: 'words '.repeat(2000),
+      tests: Array.from({ length: 60 }, (_, i) => `size: ${i}; case: lapack_dense_even_spectrum; seed: ${i}`),
+      benchmarks: Array.from({ length: 60 }, (_, i) => `size: ${i}; case: \`\`\`\`\`; seed: ${i}`),
+      templates: Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`Language${i}`, 'x'])),
+      rankingBy: 'geom',
+      scoreAscending: true,
+      testTimeoutS: 86_400,
+      benchmarkTimeoutS: 86_400,
+      rankedTimeoutS: 86_400,
+    } as unknown as Task;
+    const gpus = Array.from({ length: 200 }, (_, i) => `LONG_GPU_NAME_${i}`);
+    const embed = taskEmbed({ name: 'b'.repeat(100), deadline: new Date('2090-01-01'), gpus, task });
+    expectFits(embed);
+    for (const field of embed.fields ?? []) expectClosedBlocks(field.value);
+    const small = { ...task, description: 'Sort.', tests: [], benchmarks: ['n: 1'], templates: {} };
+    expectFits(taskEmbed({ name: 'sort', deadline: null, gpus: ['H100'], task: small }));
+  });
+
+  it('of one’s own submissions, every one of a full page in it', () => {
+    const items = Array.from({ length: LIST_PAGE }, (_, index) => ({
+      id: 9_007_199_254_740_000 + index,
+      leaderboard: 'under_score_'.repeat(8),
+      fileName: 'f'.repeat(120),
+      mode: 'leaderboard' as const,
+      status: 'failed' as const,
+      reason: '*'.repeat(3000),
+      createdAt: new Date('2026-07-01'),
+      gpus: Array.from({ length: 12 }, (_, i) => ({
+        gpuType: `LONG_GPU_NAME_${i}`.padEnd(40, 'X'),
+        publicScore: 1e-3,
+        secretScore: 2e-3,
+        eligible: false,
+      })),
+    }));
+    const embed = submissionListEmbed({ items, total: 1e6, page: 3, filtered: false });
+    expectFits(embed);
+    for (const item of items) expect(embed.description).toContain(`#${item.id}`);
+    expectFits(submissionListEmbed({ items: [], total: 0, page: 0, filtered: true }));
+  });
+
+  it('of boxes, notices and refusals', () => {
+    fc.assert(
+      fc.property(nastyText(6000), (text) => {
+        const box = {
+          name: 'b'.repeat(40),
+          kind: 'ssh',
+          address: text,
+          gpuTypes: ['H100'],
+          slots: 1,
+          state: 'offline',
+          problem: text,
+          probe: null,
+          running: 0,
+        };
+        expectFits(boxListEmbed(Array(30).fill(box)));
+        expectFits(noticeEmbed(text || 'x', text));
+        expectFits(refusalEmbed(new UserError('unknown-gpu', { leaderboard: text, gpu: text, gpus: text })));
+      }),
+    );
+  });
+});
