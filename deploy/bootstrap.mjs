@@ -1,5 +1,5 @@
 /**
- * `npm start` and `npm test`, from nothing: `node deploy/bootstrap.mjs start|test [arguments]`.
+ * `npm start` and `npm test`, from nothing: `node deploy/bootstrap.mjs start|test|bench|chaos [arguments]`.
  *
  * Runs on the Node that the machine has (20 or newer) and needs no package. It installs the packages of the lock
  * file when that changed, picks a Node that runs TypeScript, and hands over to it. What it does it says.
@@ -308,16 +308,28 @@ async function runTests(args) {
   if (failed + failedChecks > 0 || passed === 0) process.exitCode = 1;
 }
 
-async function start(args) {
-  const node = chooseNode();
-  const program = path.join(root, 'src', 'main.ts');
-  const { status } = await runChild(node, [program, ...args], environmentFor(node));
+/** Runs one of our programs with the Node that was chosen; what it prints and how it ends is ours. */
+async function runProgram(file, args, env) {
+  const { status } = await runChild(chooseNode(), [path.join(root, ...file), ...args], env);
   process.exitCode = status;
 }
 
+const start = (args) => runProgram(['src', 'main.ts'], args, environmentFor(chooseNode()));
+
+/** Measurements and chaos see as little of the organiser's settings as the tests do, and need what those need. */
+const withTestParts = (file) => async (args) => {
+  await installSystemPackages();
+  await runProgram(file, args, withoutSettings(environmentFor(chooseNode())));
+};
+
 async function main() {
   const [verb, ...args] = process.argv.slice(2);
-  const actions = { start, test: runTests };
+  const actions = {
+    start,
+    test: runTests,
+    bench: withTestParts(['bench', 'main.ts']),
+    chaos: withTestParts(['tests', 'chaos', 'main.ts']),
+  };
   const action = Object.hasOwn(actions, verb ?? '') ? actions[verb] : null;
   if (!action)
     throw new Fault(`usage: node deploy/bootstrap.mjs ${Object.keys(actions).join('|')} [arguments]`);

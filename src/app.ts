@@ -59,49 +59,63 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       privateKey: key.privateKey,
     });
     stops.push(() => pool.close());
-    await lookAtThisMachine(config, sql, pool, log);
-
-    const playground = config.discord ? null : await startPlayground({ port: config.playground.port });
-    if (playground) stops.push(() => playground.close());
-    const discord = config.discord ?? playgroundDiscord(playground);
-
-    const client = await connectDiscord({ apiUrl: discord.apiUrl, token: discord.token, log });
-    stops.push(() => client.destroy());
-    const applicationId = discord.applicationId ?? client.application.id;
-    await registerCommands(
-      { ...discord, applicationId },
-      commands.map((command) => command.data),
-      log,
-    );
-    const context: CommandContext = {
-      sql,
-      log,
-      adminRoleId: discord.adminRoleId,
-      boxes: {
-        scan: scanBox,
-        register: (box) => registerBox(sql, pool, box),
-        publicKey: async () => key.publicKey,
-      },
-      syncProblems: () => syncProblems(sql, config.problemsDir),
-    };
-    dispatchInteractions(client, commands, context);
-    const announcer = await startAnnouncer({
-      client,
-      sql,
-      log,
-      announcementChannelId: discord.channelId,
-      adminChannelId: discord.adminChannelId,
-    });
-    stops.push(() => announcer.stop());
-
-    const scheduler = new Scheduler({ sql, pool, log, localBox: config.boxes.localBox });
-    stops.push(() => scheduler.stop());
-    await scheduler.start();
+    const playground = config.roles.includes('discord')
+      ? await startDiscord(config, { sql, pool, publicKey: key.publicKey }, log, stops)
+      : null;
+    if (config.roles.includes('scheduler')) {
+      await lookAtThisMachine(config, sql, pool, log);
+      const scheduler = new Scheduler({ sql, pool, log, localBox: config.boxes.localBox });
+      stops.push(() => scheduler.stop());
+      await scheduler.start();
+    }
     return { sql, playground, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The bot, on Discord or on a playground of our own. */
+async function startDiscord(
+  config: Config,
+  parts: { sql: Sql; pool: BoxPool; publicKey: string },
+  log: Log,
+  stops: (() => Promise<void>)[],
+): Promise<Playground | null> {
+  const { sql, pool } = parts;
+  const playground = config.discord ? null : await startPlayground({ port: config.playground.port });
+  if (playground) stops.push(() => playground.close());
+  const discord = config.discord ?? playgroundDiscord(playground);
+
+  const client = await connectDiscord({ apiUrl: discord.apiUrl, token: discord.token, log });
+  stops.push(() => client.destroy());
+  const applicationId = discord.applicationId ?? client.application.id;
+  await registerCommands(
+    { ...discord, applicationId },
+    commands.map((command) => command.data),
+    log,
+  );
+  const context: CommandContext = {
+    sql,
+    log,
+    adminRoleId: discord.adminRoleId,
+    boxes: {
+      scan: scanBox,
+      register: (box) => registerBox(sql, pool, box),
+      publicKey: async () => parts.publicKey,
+    },
+    syncProblems: () => syncProblems(sql, config.problemsDir),
+  };
+  dispatchInteractions(client, commands, context);
+  const announcer = await startAnnouncer({
+    client,
+    sql,
+    log,
+    announcementChannelId: discord.channelId,
+    adminChannelId: discord.adminChannelId,
+  });
+  stops.push(() => announcer.stop());
+  return playground;
 }
 
 async function startDatabase(config: Config, log: Log, stops: (() => Promise<void>)[]): Promise<Sql> {

@@ -46,6 +46,10 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).hostname !== '';
 }
 
+/** The parts that a process may run: several processes can share the work over one database. */
+export const roles = ['discord', 'scheduler'] as const;
+export type Role = (typeof roles)[number];
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Every variable that Hotlap reads, in the order of `.env.example`. */
@@ -131,6 +135,15 @@ export const variables = {
     should: 'a whole number from 1 to 64',
     schema: wholeNumber(1, 64, 1),
   }),
+  HOTLAP_ROLES: variable({
+    doc: 'What this process does, with commas between: discord (the bot), scheduler (runs jobs on boxes).',
+    should: `one or more of ${roles.join(', ')}, with commas between`,
+    schema: z
+      .string()
+      .default(roles.join(','))
+      .transform((text) => text.split(',').map((role) => role.trim()))
+      .pipe(z.array(z.enum(roles)).min(1)),
+  }),
   HOTLAP_LOG_LEVEL: variable({
     doc: `Least level that is logged: ${logLevels.join(', ')}.`,
     should: `one of ${logLevels.join(', ')}`,
@@ -171,6 +184,7 @@ export interface Config {
     localGpu: string | null;
     localSlots: number;
   };
+  roles: Role[];
   log: { level: (typeof logLevels)[number]; format: 'auto' | 'pretty' | 'json' };
 }
 
@@ -252,6 +266,7 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
       localGpu: values.HOTLAP_LOCAL_GPU,
       localSlots: values.HOTLAP_LOCAL_SLOTS,
     },
+    roles: values.HOTLAP_ROLES,
     log: { level: values.HOTLAP_LOG_LEVEL, format: values.HOTLAP_LOG_FORMAT },
   };
 }

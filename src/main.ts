@@ -35,7 +35,7 @@ async function main(): Promise<void> {
       `\n  Hotlap runs. Open the playground: ${app.playground.url}\n  Ctrl-C ends it.\n\n`,
     );
   } else {
-    log.info('Hotlap runs on Discord');
+    log.info({ roles: config.roles }, 'Hotlap runs');
   }
 }
 
