@@ -28,6 +28,14 @@ export async function listBoxes(db: Db): Promise<BoxRow[]> {
   return db<BoxRow[]>`select ${columns(db)} from hotlap.boxes where state <> 'removed' order by lower(name)`;
 }
 
+/** Removed boxes on which jobs of ours may still run: somebody has to see those to their end. */
+export async function listRemovedBoxesAtWork(db: Db): Promise<BoxRow[]> {
+  return db<BoxRow[]>`
+    select ${columns(db)} from hotlap.boxes b
+    where state = 'removed' and exists (
+      select from hotlap.jobs j where j.box_id = b.id and j.status in ('leased', 'running'))`;
+}
+
 export async function findBox(db: Db, name: string): Promise<BoxRow | null> {
   const [row] = await db<BoxRow[]>`
     select ${columns(db)} from hotlap.boxes where lower(name) = lower(${name}) and state <> 'removed'`;

@@ -19,6 +19,7 @@ const SWEEP_AGE_S = 120;
 
 export class Lane {
   readonly box: BoxRow;
+  readonly claims: boolean;
   readonly connection: BoxConnection;
   readonly #parts: RunJobParts;
   readonly #queue: PQueue;
@@ -31,8 +32,10 @@ export class Lane {
   /** As this lane last wrote it to the boxes table. */
   #online = false;
 
-  constructor(box: BoxRow, connection: BoxConnection, parts: RunJobParts) {
+  /** `claims` false: only sees to the end what already runs on a box that gets no new work. */
+  constructor(box: BoxRow, connection: BoxConnection, claims: boolean, parts: RunJobParts) {
     this.box = box;
+    this.claims = claims;
     this.connection = connection;
     this.#parts = parts;
     this.#queue = new PQueue({ concurrency: box.slots });
@@ -70,6 +73,7 @@ export class Lane {
 
   async #fill(): Promise<void> {
     while (!this.#closed && this.#running.size < this.box.slots) {
+      if (!this.claims && !(await this.#hasWorkLeft())) return;
       if (!(await this.#boxAnswers())) return;
       const lease = await this.#nextLease();
       if (!lease) return;
@@ -79,10 +83,16 @@ export class Lane {
     }
   }
 
+  async #hasWorkLeft(): Promise<boolean> {
+    return (await jobsAliveOn(this.#parts.sql, this.box.id)).length > 0;
+  }
+
   async #nextLease(): Promise<Lease | null> {
     const { sql } = this.#parts;
     const heldHere = [...this.#running.keys()];
-    return (await takeOverJob(sql, this.box.id, heldHere)) ?? (await claimJob(sql, this.box));
+    const lease = await takeOverJob(sql, this.box.id, heldHere);
+    if (lease || !this.claims) return lease;
+    return claimJob(sql, this.box);
   }
 
   async #run(lease: Lease, cancel: AbortController): Promise<void> {
@@ -107,14 +117,14 @@ export class Lane {
         alive.map((job) => jobKey(job.jobId, job.attempt)),
         SWEEP_AGE_S,
       );
-      await setBoxState(sql, this.box.id, 'ready', null);
+      if (this.claims) await setBoxState(sql, this.box.id, 'ready', null);
       this.#online = true;
       return true;
     } catch (error) {
       if (!(error instanceof BoxError) || this.#closed || this.#parts.stopping.aborted) throw error;
       log.warn({ error, box: this.box.name }, 'box does not answer');
       this.#online = false;
-      await setBoxState(sql, this.box.id, 'offline', `${error.kind}: ${error.message}`);
+      if (this.claims) await setBoxState(sql, this.box.id, 'offline', `${error.kind}: ${error.message}`);
       this.#retry ??= setTimeout(() => {
         this.#retry = null;
         this.wake();

@@ -3,7 +3,7 @@
  * changed, and every few seconds for what no message announces, such as a retry whose delay is over.
  */
 import type { BoxPool } from '../boxes/pool.ts';
-import { type BoxRow, listBoxes, setBoxState } from '../db/boxes.ts';
+import { type BoxRow, listBoxes, listRemovedBoxesAtWork, setBoxState } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { boxAddress } from './box-address.ts';
@@ -22,6 +22,8 @@ const POLL_MS = 2000;
 export class Scheduler {
   readonly #parts: SchedulerParts;
   readonly #lanes = new Map<number, Lane>();
+  /** Lanes that claim no more and see their last jobs to the end. */
+  readonly #closing = new Set<Lane>();
   readonly #stop = new AbortController();
   #poll: NodeJS.Timeout | null = null;
   #sweeper: { stop(): Promise<void> } | null = null;
@@ -70,30 +72,49 @@ export class Scheduler {
     await this.#sweeper?.stop();
     // Closing the connections ends the waiting for results; the jobs on the boxes don't notice.
     await this.#parts.pool.close();
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+    await Promise.all([...this.#lanes.values(), ...this.#closing].map((lane) => lane.close()));
   }
 
   #cancel(jobId: number): void {
-    for (const lane of this.#lanes.values()) lane.cancel(jobId);
+    for (const lane of [...this.#lanes.values(), ...this.#closing]) lane.cancel(jobId);
   }
 
   async #refresh(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const { sql, pool, log } = this.#parts;
-    const boxes = await this.#usableBoxes(await listBoxes(sql));
+    const standing = await listBoxes(sql);
+    const usable = await this.#usableBoxes(standing);
+    // A removed box, or a local one that stands back, still has its jobs seen to their end.
+    const finishing = [...standing, ...(await listRemovedBoxesAtWork(sql))].filter(
+      (box) => !usable.includes(box),
+    );
+    const wanted = [
+      ...usable.map((box) => ({ box, claims: true })),
+      ...finishing.map((box) => ({ box, claims: false })),
+    ];
     for (const [id, lane] of this.#lanes) {
-      const box = boxes.find((item) => item.id === id);
-      if (box && laneShape(box) === laneShape(lane.box)) continue;
+      const found = wanted.find((item) => item.box.id === id);
+      if (found && found.claims === lane.claims && laneShape(found.box) === laneShape(lane.box)) continue;
       this.#lanes.delete(id);
-      // Its jobs end in their own time: the connection stays open until then.
-      void lane.close().then(() => this.refreshBoxes());
+      this.#closeLane(lane);
     }
-    for (const box of boxes) {
+    for (const { box, claims } of wanted) {
       if (this.#lanes.has(box.id)) continue;
       const connection = pool.connection(boxAddress(box));
-      this.#lanes.set(box.id, new Lane(box, connection, { sql, log, stopping: this.#stop.signal }));
+      this.#lanes.set(box.id, new Lane(box, connection, claims, { sql, log, stopping: this.#stop.signal }));
     }
+    // A connection stays open for as long as a lane uses it.
+    const used = [...this.#lanes.values(), ...this.#closing].map((lane) => String(lane.box.id));
+    await pool.retain(new Set(used));
     this.wake();
+  }
+
+  #closeLane(lane: Lane): void {
+    this.#closing.add(lane);
+    void lane.close().then(() => {
+      this.#closing.delete(lane);
+      void this.refreshBoxes();
+    });
   }
 
   /** With `auto` the local machine stands back as soon as another box is registered. */
