@@ -20,6 +20,7 @@ export async function cancelSubmission(sql: Sql, submissionId: number): Promise<
       update hotlap.jobs set cancel_requested_at = now()
       where submission_id = ${submissionId} and status in ('leased', 'running') returning id`;
     if (neverStarted === 0 && stopping.length === 0) return null;
+    await markCancelled(tx, submissionId);
     for (const job of stopping) await tx`select pg_notify('hotlap_cancel', ${String(job.id)})`;
     await settleSubmission(tx, submissionId);
     return { neverStarted, stopping: stopping.length };
@@ -40,12 +41,17 @@ export async function cancelQueuedSubmissions(
       select 1 from hotlap.jobs where submission_id = ${id} and status <> 'queued' limit 1`;
     if (started) continue;
     await cancelQueuedJobs(tx, id);
+    await markCancelled(tx, id);
     await settleSubmission(tx, id);
   }
 }
 
-async function cancelQueuedJobs(tx: Db, submissionId: number): Promise<number> {
+/** Only with a job that it concerns: one that has ended must not look cancelled when it is run again. */
+async function markCancelled(tx: Db, submissionId: number): Promise<void> {
   await tx`update hotlap.submissions set cancelled_at = now() where id = ${submissionId} and cancelled_at is null`;
+}
+
+async function cancelQueuedJobs(tx: Db, submissionId: number): Promise<number> {
   const rows = await tx`
     update hotlap.jobs set status = 'cancelled', finished_at = now()
     where submission_id = ${submissionId} and status = 'queued' returning id`;
@@ -65,14 +71,16 @@ export async function rerunFailedJobs(
     await lockSubmission(tx, submissionId);
     const rows = await tx`
       update hotlap.jobs j set
-        status = 'queued', failures = 0, not_before = now(), finished_at = null, box_error = null, progress = null
+        status = 'queued', failures = 0, not_before = now(), finished_at = null, box_error = null, progress = null,
+        cancel_requested_at = null
       where j.submission_id = ${submissionId} and (j.status = 'failed' or (j.status = 'cancelled' and exists (
         select from hotlap.jobs p
         where p.submission_id = j.submission_id and p.gpu_type = j.gpu_type and p.status = 'failed')))
       returning id`;
     if (rows.length === 0) return false;
     await tx`
-      update hotlap.submissions set status = 'queued', rerun = rerun + 1, finished_at = null, reason = null
+      update hotlap.submissions set status = 'queued', rerun = rerun + 1, finished_at = null, reason = null,
+        cancelled_at = null
       where id = ${submissionId}`;
     await tx`
       update hotlap.submission_replies set channel_id = ${reply.channelId},
