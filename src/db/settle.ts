@@ -56,7 +56,9 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
 
   const open = jobs.some((job) => ['queued', 'leased', 'running'].includes(job.status));
   if (open) return;
-  const cancelled = submission.cancelled && jobs.some((job) => job.status === 'cancelled');
+  const stopped = jobs.filter((job) => job.status === 'cancelled').length;
+  // Without its sender's word too, where somebody ended every job on the boxes themselves.
+  const cancelled = stopped === jobs.length || (submission.cancelled && stopped > 0);
   const status = cancelled ? 'cancelled' : reasons.length > 0 ? 'failed' : 'done';
   const closed = await tx`
     update hotlap.submissions set status = ${status}, finished_at = now(), reason = ${reasons.join('; ') || null}
