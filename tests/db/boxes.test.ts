@@ -118,7 +118,7 @@ describe('a box', () => {
 
   it('counts the jobs that may be alive on it', async () => {
     const { sql } = database;
-    const box = await makeBox(sql, ['COUNT']);
+    const box = await makeBox(sql, ['COUNT'], 2);
     const board = await makeBoard(sql, { gpus: ['COUNT'] });
     await submit(sql, board);
     expect(await countLeasedJobs(sql, box.id)).toBe(0);

@@ -52,7 +52,7 @@ describe('an owed message', () => {
     expect(message).toMatchObject({
       kind: 'result',
       submissionId,
-      dedupeKey: `result-${submissionId}`,
+      dedupeKey: `result-${submissionId}-0`,
       attempts: 1,
     });
     expect(await claimOwedMessage(database.sql)).toBe(null);

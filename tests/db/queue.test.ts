@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BoxRow } from '../../src/db/boxes.ts';
 import {
   claimJob,
   expireLease,
@@ -22,11 +23,11 @@ beforeAll(async () => {
   database = await testDatabase({ maxConnections: 16 });
 });
 afterAll(() => database.drop());
-// Every test starts with an empty queue.
-beforeEach(
-  () =>
-    database.sql`update hotlap.jobs set status = 'cancelled', lease_token = null where status <> 'finished'`,
-);
+// Every test starts with an empty queue, and without boxes that another one made.
+beforeEach(async () => {
+  await database.sql`update hotlap.jobs set status = 'cancelled', lease_token = null where status <> 'finished'`;
+  await database.sql`update hotlap.boxes set state = 'removed'`;
+});
 
 const jobRow = async (id: number) => (await database.sql`select * from hotlap.jobs where id = ${id}`)[0];
 const statusOf = async (submissionId: number) =>
@@ -42,15 +43,25 @@ describe('a claim', () => {
     const { sql } = database;
     const board = await makeBoard(sql, { gpus: ['CPU', 'H100'] });
     for (let i = 0; i < 60; i++) await submit(sql, board);
-    const boxes = await Promise.all([['CPU'], ['H100'], ['CPU', 'H100']].map((types) => makeBox(sql, types)));
+    const boxes = await Promise.all(
+      [['CPU'], ['H100'], ['CPU', 'H100'], ['CPU', 'H100']].map((types) => makeBox(sql, types, 64)),
+    );
     const claimed: Lease[] = [];
+    // Two that want the same slot at once: one gets nothing though there is work.
+    const canClaim = async (box: BoxRow) =>
+      (
+        await sql`
+          select 1 from hotlap.jobs j where j.status = 'queued' and j.gpu_type = any(${box.gpuTypes})
+            and (select count(*) from hotlap.jobs b where b.box_id = ${box.id} and b.status = 'leased') < ${box.slots}
+          limit 1`
+      ).length > 0;
     const claimer = async (index: number) => {
       const box = boxes[index % boxes.length];
       if (!box) return;
       for (;;) {
         const lease = await claimJob(sql, box);
-        if (!lease) return;
-        claimed.push(lease);
+        if (lease) claimed.push(lease);
+        else if (!(await canClaim(box))) return;
       }
     };
     await Promise.all(Array.from({ length: 16 }, (_, index) => claimer(index)));
@@ -63,7 +74,7 @@ describe('a claim', () => {
   it('takes quick feedback first, then the oldest', async () => {
     const { sql } = database;
     const board = await makeBoard(sql);
-    const box = await makeBox(sql, ['CPU']);
+    const box = await makeBox(sql, ['CPU'], 6);
     const order = [];
     for (const mode of ['leaderboard', 'benchmark', 'test', 'profile', 'test'] as const) {
       order.push(await submit(sql, board, { mode }));
@@ -124,24 +135,24 @@ describe('a takeover', () => {
     const box = await makeBox(sql, ['CPU']);
     await submit(sql, await makeBoard(sql), { mode: 'test' });
     const first = held(await claimJob(sql, box));
-    expect(await takeOverJob(sql, box.id)).toBe(null);
+    expect(await takeOverJob(sql, box.id, [])).toBe(null);
     await expireLease(sql, first);
-    expect(await takeOverJob(sql, (await makeBox(sql, ['CPU'])).id)).toBe(null);
-    const second = held(await takeOverJob(sql, box.id));
+    expect(await takeOverJob(sql, (await makeBox(sql, ['CPU'])).id, [])).toBe(null);
+    const second = held(await takeOverJob(sql, box.id, []));
     expect(second).toMatchObject({ jobId: first.jobId, attempt: first.attempt, takenOver: true });
     expect(second.token).not.toBe(first.token);
-    expect(await takeOverJob(sql, box.id)).toBe(null);
+    expect(await takeOverJob(sql, box.id, [])).toBe(null);
   });
 
   it('gives a job to one of many successors', async () => {
     const { sql } = database;
-    const box = await makeBox(sql, ['CPU']);
+    const box = await makeBox(sql, ['CPU'], 5);
     const board = await makeBoard(sql);
     for (let i = 0; i < 5; i++) {
       await submit(sql, board, { mode: 'test' });
       await expireLease(sql, held(await claimJob(sql, box)));
     }
-    const taken = await Promise.all(Array.from({ length: 16 }, () => takeOverJob(sql, box.id)));
+    const taken = await Promise.all(Array.from({ length: 16 }, () => takeOverJob(sql, box.id, [])));
     const jobs = taken.flatMap((lease) => (lease ? [lease.jobId] : []));
     expect(jobs).toHaveLength(5);
     expect(new Set(jobs).size).toBe(5);
@@ -156,7 +167,7 @@ describe('a takeover', () => {
     expect(await storeJobResult(sql, lease, passedIn('test'), null)).toBe(true);
     await submit(sql, board, { mode: 'test' });
     await requeueJob(sql, held(await claimJob(sql, box)), { kind: 'disk-full', message: '', delayMs: 0 });
-    expect(await takeOverJob(sql, box.id)).toBe(null);
+    expect(await takeOverJob(sql, box.id, [])).toBe(null);
     expect(await jobsAliveOn(sql, box.id)).toEqual([]);
   });
 });
@@ -168,21 +179,21 @@ describe('whoever lost the lease', () => {
     const submissionId = await submit(sql, await makeBoard(sql), { mode: 'test' });
     const lost = held(await claimJob(sql, box));
     await expireLease(sql, lost);
-    const holder = held(await takeOverJob(sql, box.id));
+    const holder = held(await takeOverJob(sql, box.id, []));
     const before = await jobRow(lost.jobId);
 
-    expect(await renewLease(sql, lost)).toBe(false);
+    expect(await renewLease(sql, lost)).toBe(null);
     expect(await markJobRunning(sql, lost)).toBe(false);
     await saveProgress(sql, lost, { stage: 'test', state: 'running', done: 1, of: 2 });
     await expireLease(sql, lost);
     expect(await requeueJob(sql, lost, { kind: 'unreachable', message: 'gone', delayMs: 0 })).toBe(false);
     expect(await storeJobResult(sql, lost, passedIn('test'), null)).toBe(false);
-    expect(await storeBoxFailure(sql, lost, 'gone')).toBe(false);
+    expect(await storeBoxFailure(sql, lost, { kind: 'unreachable', message: 'gone' })).toBe(false);
     expect(await jobRow(lost.jobId)).toEqual(before);
     expect(await statusOf(submissionId)).toBe('queued');
     expect(await sql`select id from hotlap.runs where job_id = ${lost.jobId}`).toHaveLength(0);
 
-    expect(await renewLease(sql, holder)).toBe(true);
+    expect(await renewLease(sql, holder)).toEqual({ cancelRequested: false });
     expect(await markJobRunning(sql, holder)).toBe(true);
     expect(await statusOf(submissionId)).toBe('running');
     expect(await storeJobResult(sql, holder, passedIn('test'), null)).toBe(true);
@@ -194,10 +205,10 @@ describe('whoever lost the lease', () => {
     await submit(sql, await makeBoard(sql), { mode: 'test' });
     const lease = held(await claimJob(sql, box));
     await requeueJob(sql, lease, { kind: 'channel-lost', message: '', delayMs: 0 });
-    expect(await renewLease(sql, lease)).toBe(false);
+    expect(await renewLease(sql, lease)).toBe(null);
     expect(await markJobRunning(sql, lease)).toBe(false);
     const again = held(await claimJob(sql, box));
-    expect(await storeBoxFailure(sql, again, 'runner-crashed: it did')).toBe(true);
+    expect(await storeBoxFailure(sql, again, { kind: 'runner-crashed', message: 'it did' })).toBe(true);
     expect(await markJobRunning(sql, again)).toBe(false);
     expect(await requeueJob(sql, again, { kind: 'disk-full', message: '', delayMs: 0 })).toBe(false);
     expect(await jobRow(lease.jobId)).toMatchObject({
@@ -218,7 +229,7 @@ describe('a result', () => {
       const stored = await Promise.all([
         storeJobResult(sql, lease, passedIn('test'), null),
         storeJobResult(sql, lease, passedIn('test'), null),
-        storeBoxFailure(sql, lease, 'unreachable: gone'),
+        storeBoxFailure(sql, lease, { kind: 'unreachable', message: 'gone' }),
       ]);
       expect(stored.filter((done) => done)).toHaveLength(1);
       const runs = await sql`select stage from hotlap.runs where submission_id = ${submissionId}`;

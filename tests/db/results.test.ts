@@ -38,7 +38,9 @@ async function end(part: Part, outcome: Outcome, score: number | null = null): P
 
 async function endOurs(part: Part): Promise<void> {
   const lease = await leaseJob(database.sql, boxId, part);
-  expect(await storeBoxFailure(database.sql, lease, 'unreachable: host 10.0.0.1')).toBe(true);
+  expect(await storeBoxFailure(database.sql, lease, { kind: 'unreachable', message: 'host 10.0.0.1' })).toBe(
+    true,
+  );
 }
 
 /** A ranked submission on CPU that passed with these scores. */

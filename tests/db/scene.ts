@@ -71,6 +71,7 @@ export function submit(
     gpus?: string[];
     reply?: { channelId: string; interactionToken: string; expiresAt: Date } | null;
     code?: string;
+    supersede?: boolean;
   } = {},
 ): Promise<number> {
   const {
@@ -79,13 +80,19 @@ export function submit(
     gpus = board.gpus,
     reply = null,
     code = 'pass\n',
+    supersede = false,
   } = options;
   const file = { name: 'submission.py', bytes: Buffer.from(code) };
-  return accept(sql, { file, board, mode, gpus: { gpus } }, gpus, { user, door: 'discord', reply });
+  return accept(sql, { file, board, mode, gpus: { gpus } }, gpus, {
+    user,
+    door: 'discord',
+    reply,
+    supersede,
+  });
 }
 
 /** A box of its own name. */
-export async function makeBox(sql: Sql, gpuTypes: string[]): Promise<BoxRow> {
+export async function makeBox(sql: Sql, gpuTypes: string[], slots = 1): Promise<BoxRow> {
   const box = await insertBox(sql, {
     name: `box-${++made}`,
     kind: 'local',
@@ -94,7 +101,7 @@ export async function makeBox(sql: Sql, gpuTypes: string[]): Promise<BoxRow> {
     username: null,
     hostKey: null,
     gpuTypes,
-    slots: 1,
+    slots,
     probe: null,
   });
   if (!box) throw new Error('the name of the box was taken');

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setBoxState } from '../../src/db/boxes.ts';
 import { claimJob, requeueJob, saveProgress } from '../../src/db/jobs.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
+import { loadQueue } from '../../src/db/queue.ts';
 import { storeJobResult } from '../../src/db/results.ts';
 import {
   findReplyTarget,
@@ -13,7 +14,9 @@ import {
   listOwnSubmissions,
   listRuns,
 } from '../../src/db/submissions.ts';
+import { forecast } from '../../src/domain/eta.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
+import { withPlaces } from '../../src/domain/submission.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { failedWith, leaseJob, makeBoard, makeBox, makeUser, passedIn, passedWith, submit } from './scene.ts';
 
@@ -156,12 +159,14 @@ describe('a queued job', () => {
     const first = await submit(sql, board, { mode: 'test' });
     const second = await submit(sql, lower);
     const third = await submit(sql, board, { mode: 'test', gpus: ['Q1'] });
-    const ahead = async (id: number) =>
-      (await view(id, true)).gpus.map((gpu) => [
+    const ahead = async (id: number) => {
+      const placed = withPlaces(await view(id, true), forecast(await loadQueue(sql)));
+      return placed.gpus.map((gpu) => [
         gpu.gpuType,
-        gpu.publicJob.ahead,
-        gpu.secretJob?.ahead ?? null,
+        gpu.publicJob.place?.ahead ?? null,
+        gpu.secretJob?.place?.ahead ?? null,
       ]);
+    };
     expect(await ahead(first)).toEqual([
       ['Q1', 0, null],
       ['Q2', 0, null],

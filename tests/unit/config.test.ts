@@ -31,8 +31,17 @@ describe('parseConfig', () => {
         localGpu: null,
         localSlots: 1,
       },
+      roles: ['discord', 'scheduler'],
       log: { level: 'info', format: 'auto' },
     });
+  });
+
+  it('takes one role, or several with commas and blanks between, and no other word', () => {
+    expect(parseConfig({ HOTLAP_ROLES: ' scheduler , discord ' }).roles).toEqual(['scheduler', 'discord']);
+    expect(faultsOf({ HOTLAP_ROLES: 'discord,cook' })).toEqual([
+      'HOTLAP_ROLES: should be one or more of discord, scheduler, with commas between (got "discord,cook")',
+    ]);
+    expect(faultsOf({ HOTLAP_ROLES: ',' })).toHaveLength(1);
   });
 
   it('treats an empty value and blanks as unset', () => {
@@ -57,6 +66,7 @@ describe('parseConfig', () => {
       HOTLAP_LOCAL_BOX: 'off',
       HOTLAP_LOCAL_GPU: 'H100',
       HOTLAP_LOCAL_SLOTS: '8',
+      HOTLAP_ROLES: 'scheduler',
       HOTLAP_LOG_LEVEL: 'debug',
       HOTLAP_LOG_FORMAT: 'json',
     };
@@ -76,6 +86,7 @@ describe('parseConfig', () => {
       problemsDir: '/problems',
       playground: { port: 0 },
       boxes: { sshKeyPath: '/srv/keys/box', localBox: 'off', localGpu: 'H100', localSlots: 8 },
+      roles: ['scheduler'],
       log: { level: 'debug', format: 'json' },
     });
   });

@@ -44,6 +44,7 @@ const score = fc.option(fc.double({ min: 1e-12, max: 1e6, noNaN: true }));
 const date = fc.date({ min: new Date('2026-01-01'), max: new Date('2099-01-01'), noInvalidDate: true });
 
 const jobView: fc.Arbitrary<JobView> = fc.record({
+  jobId: fc.nat(),
   status: fc.constantFrom(
     'queued',
     'leased',
@@ -75,7 +76,12 @@ const jobView: fc.Arbitrary<JobView> = fc.record({
   box: fc.option(nastyText(40)),
   boxErrorKind: fc.option(fc.constant('unreachable')),
   attempt: fc.nat(5),
-  ahead: fc.option(fc.nat()),
+  place: fc.option(
+    fc.record({
+      ahead: fc.nat(),
+      eta: fc.option(fc.record({ lowMs: fc.nat(), highMs: fc.double({ min: 0, max: 1e12, noNaN: true }) })),
+    }),
+  ),
   boxesReady: fc.nat(1),
   boxesOffline: fc.nat(1),
   sandbox: fc.constantFrom('none', 'bwrap', null),
