@@ -58,9 +58,11 @@ export async function insertJob(
   },
 ): Promise<void> {
   await db`
-    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority)
+    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority, turn)
     values (${job.submissionId}, ${job.userId}, ${job.leaderboardId}, ${job.mode}, ${job.gpuType}, ${job.secret},
-      ${job.priority})`;
+      ${job.priority}, (
+        select coalesce(max(turn) - 1, 0) from hotlap.jobs
+        where lower(gpu_type) = lower(${job.gpuType}) and started_at is not null and priority < 100))`;
 }
 
 export interface ClaimingBox {
@@ -78,12 +80,12 @@ export async function claimJob(db: Db, box: ClaimingBox): Promise<Lease | null> 
   try {
     const [row] = await db<Lease[]>`
       with head as (
-        select q.job_id, q.gpu, q.position from hotlap.queue q
+        select q.job_id, q.gpu, q.position, q.turn from hotlap.queue q
         where q.gpu = any(${gpus}) and q.not_before <= now()
           and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
         order by q.position limit ${CANDIDATES}
       ), chosen as (
-        select j.id from hotlap.jobs j join head h on h.job_id = j.id
+        select j.id, h.turn from hotlap.jobs j join head h on h.job_id = j.id
         where j.status = 'queued' order by h.position limit 1 for update of j skip locked
       ), free as (
         select s.slot from generate_series(0, ${box.slots}::int - 1) as s (slot)
@@ -94,7 +96,8 @@ export async function claimJob(db: Db, box: ClaimingBox): Promise<Lease | null> 
       ), claimed as (
         update hotlap.jobs set
           status = 'leased', box_id = ${box.id}, slot = free.slot, attempt = attempt + 1,
-          lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)}, started_at = now(), progress = null
+          lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)}, started_at = now(), progress = null,
+          turn = chosen.turn
         from chosen, free where jobs.id = chosen.id
         returning ${lease(db, false)}
       ), noted as (
