@@ -107,7 +107,8 @@ export async function claimJob(db: Db, box: ClaimingBox): Promise<Lease | null> 
       select * from claimed`;
     return row ?? null;
   } catch (error) {
-    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return null;
+    // Somebody took the slot in this moment; there may be another one.
+    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return claimJob(db, box);
     throw error;
   }
 }
