@@ -1,5 +1,6 @@
+import { dispatch } from './dispatch.ts';
 import type { Part } from './row.ts';
 import { sandbox } from './sandbox.ts';
 
 /** Every part of `npm run bench`, in the order in which they run. */
-export const parts: Part[] = [sandbox];
+export const parts: Part[] = [sandbox, dispatch];
