@@ -44,6 +44,7 @@ export interface ChaosReport {
 
 /** A fault should meet running jobs; without one for so long it comes all the same. */
 const WAIT_FOR_JOB_MS = 10_000;
+const WAIT_FOR_START_MS = 15_000;
 /** After a full disk a job waits half a minute, after a kill in mid-delivery a message waits a whole one. */
 const DRAIN_MS = 240_000;
 
@@ -105,6 +106,15 @@ async function injectAll(
     await until('a running job', WAIT_FOR_JOB_MS, async () => {
       return signal.aborted || ((await load.open()) ?? []).some((item) => item.running);
     }).catch(() => {});
+    // Most faults meet processes that have started, some meet one that is just starting.
+    const { bot, scheduler } = scene.stage;
+    if (random.next() < 0.7) {
+      await until(
+        'both processes',
+        WAIT_FOR_START_MS,
+        () => signal.aborted || (bot.ready && scheduler.ready),
+      ).catch(() => {});
+    }
     await delay(random.between(0, 1500));
     if (signal.aborted) throw new Error('interrupted');
     if (Date.now() > deadline) {
