@@ -73,6 +73,8 @@ function endTimes(
   // When each slot is free: those with a running job when that has ended, the others now.
   const freeAt = running.map((job) => Math.max(0, job[length] - job.ranMs)).sort((a, b) => a - b);
   while (freeAt.length < slots) freeAt.unshift(0);
+  // More run than there are slots now: the first of them to end have no successor.
+  freeAt.splice(0, freeAt.length - slots);
   return jobs.map((job) => {
     const start = freeAt.shift() ?? 0;
     const end = start + job[length];
