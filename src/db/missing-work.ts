@@ -10,7 +10,7 @@ export interface MissingWork {
   withoutJobs: number[];
   /** Open submissions whose jobs have all ended: settled now. */
   unsettled: number[];
-  /** Jobs whose lease ran out and that no lane can take over, because their box is gone: queued again now. */
+  /** Jobs whose lease ran out and whose box is gone: queued again now, or cancelled where their sender asked for it. */
   abandoned: number[];
   /** Jobs whose lease ran out a while ago on a box that is away: somebody will take them over when it is back. */
   waiting: number[];
@@ -33,11 +33,38 @@ export async function findMissingWork(sql: Sql): Promise<MissingWork> {
       await settleSubmission(tx, id);
     });
   }
-  const abandoned = await requeueAbandoned(sql);
+  const abandoned = [...(await cancelAbandoned(sql)), ...(await requeueAbandoned(sql))];
   const waiting = await sql<{ id: number }[]>`
     select id from hotlap.jobs
     where status in ('leased', 'running') and lease_expires_at < now() - interval '2 minutes'`;
   return { withoutJobs: ids(withoutJobs), unsettled: ids(unsettled), abandoned, waiting: ids(waiting) };
+}
+
+/** No lane takes it over any more, and every limit of the job is over. */
+const isAbandoned = (db: Db) => db`
+  b.id = j.box_id and j.status in ('leased', 'running')
+  and (j.lease_expires_at < now() - ${ABANDONED}::interval
+    or (b.state = 'removed' and j.lease_expires_at < now() - interval '2 minutes'))`;
+
+/** leased | running -> cancelled: there is no box on which it could be ended. */
+async function cancelAbandoned(sql: Sql): Promise<number[]> {
+  const found = await sql<{ id: number; submissionId: number }[]>`
+    select j.id, j.submission_id as "submissionId" from hotlap.jobs j, hotlap.boxes b
+    where ${isAbandoned(sql)} and j.cancel_requested_at is not null`;
+  for (const { id, submissionId } of found) {
+    await sql.begin(async (tx) => {
+      await lockSubmission(tx, submissionId);
+      await tx`
+        with gone as (
+          update hotlap.jobs j set status = 'cancelled', finished_at = now(), lease_token = null, lease_expires_at = null
+          from hotlap.boxes b where j.id = ${id} and ${isAbandoned(tx)} returning j.id, j.attempt
+        )
+        update hotlap.job_attempts a set ended_at = now(), ended_by = 'cancelled'
+        from gone where a.job_id = gone.id and a.attempt = gone.attempt`;
+      await settleSubmission(tx, submissionId);
+    });
+  }
+  return found.map((row) => row.id);
 }
 
 /** leased | running -> queued, under another attempt number: the old run, were it to end yet, is nobody's any more. */
@@ -47,9 +74,7 @@ async function requeueAbandoned(db: Db): Promise<number[]> {
       update hotlap.jobs j set status = 'queued', lease_token = null, lease_expires_at = null, progress = null,
         box_error = 'unreachable: the box is gone'
       from hotlap.boxes b
-      where b.id = j.box_id and j.status in ('leased', 'running') and j.cancel_requested_at is null
-        and (j.lease_expires_at < now() - ${ABANDONED}::interval
-          or (b.state = 'removed' and j.lease_expires_at < now() - interval '2 minutes'))
+      where ${isAbandoned(db)} and j.cancel_requested_at is null
       returning j.id, j.attempt
     ), noted as (
       update hotlap.job_attempts a set ended_at = now(), ended_by = 'unreachable'
