@@ -1,6 +1,7 @@
 /** The discord.js client, pointed at Discord or at a stand-in that speaks its protocol. */
 import { Client, GatewayIntentBits } from 'discord.js';
 import type { Log } from '../log.ts';
+import { sendWholeBody } from './whole-body.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 
@@ -12,7 +13,7 @@ export async function connectDiscord(options: {
 }): Promise<Client<true>> {
   const client = new Client({
     intents: [GatewayIntentBits.Guilds],
-    rest: { api: options.apiUrl },
+    rest: { api: options.apiUrl, makeRequest: sendWholeBody },
     // Nobody is pinged by a name in an embed.
     allowedMentions: { parse: [] },
   });
