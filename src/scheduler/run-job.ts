@@ -92,15 +92,25 @@ async function runAndStore(run: Run, work: JobWork): Promise<void> {
       return;
     }
     if (!(error instanceof BoxError)) throw error;
-    return handleBoxError(run, work, error);
+    const given = await handleBoxError(run, work, error);
+    if (given && boxHasEnded.includes(error.kind)) await forget(run, spec);
+    return;
   }
-  await storeResult(run, work, spec, result);
+  if (await storeResult(run, work, spec, result)) await forget(run, spec);
+}
+
+/** The box says of the job that it is not running any more; its folder may still hold what filled a disk. */
+const boxHasEnded: BoxErrorKind[] = ['disk-full', 'sandbox-failed', 'runner-crashed'];
+
+/** Only for a job whose end we have written down: a folder is what another holder of the lease attaches to. */
+async function forget(run: Run, spec: JobSpec): Promise<void> {
   await forgetJob(run.connection, spec.job_key).catch((error: unknown) =>
-    log.debug({ error }, 'job folder left'),
+    run.log.debug({ error }, 'job folder left'),
   );
 }
 
-async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobResult): Promise<void> {
+/** False when it was stored before, or the lease was lost. */
+async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobResult): Promise<boolean> {
   const { sql, lease, log } = run;
   const outcome = readOutcome(result, spec.stages.length);
   const score = leaderboardScore(outcome, work.task);
@@ -109,6 +119,7 @@ async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobRe
     { stored, passed: outcome.passed, failure: outcome.failure?.kind, gpu: work.gpuType, mode: work.mode },
     stored ? 'job ended' : 'result dropped: it was stored before, or the lease was lost',
   );
+  return stored;
 }
 
 const REATTACH_PAUSE_MS = 2000;
@@ -154,7 +165,8 @@ function longestRunMs(spec: JobSpec): number {
   return spec.stages.reduce((sum, stage) => sum + stage.timeout_s + warmup, 0) * 1000;
 }
 
-async function handleBoxError(run: Run, work: JobWork, error: BoxError): Promise<void> {
+/** False when the lease was lost. */
+async function handleBoxError(run: Run, work: JobWork, error: BoxError): Promise<boolean> {
   const { sql, lease, log } = run;
   const { kind, message } = error;
   const delayMs = retryDelayMs(kind, work.failures);
@@ -162,7 +174,7 @@ async function handleBoxError(run: Run, work: JobWork, error: BoxError): Promise
     { error, attempt: lease.attempt, failures: work.failures + 1, delayMs },
     'the box failed, not the code',
   );
-  await persist(
+  return persist(
     () =>
       delayMs === null
         ? storeBoxFailure(sql, lease, { kind, message })
