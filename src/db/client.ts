@@ -34,15 +34,20 @@ const connectionCodes = [
   'ENOENT',
 ];
 
+/** True after an error that the connection does not survive. */
+function closesConnection(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  // 57P: shutting down, crashed, starting up.
+  return typeof code === 'string' && (connectionCodes.includes(code) || code.startsWith('57P'));
+}
+
 /**
  * True where the server was away, not where it refused: the statement may be tried again later. It may also have been
  * carried out, its answer lost; so only statements that name the state that they leave are worth trying again.
  */
 export function isConnectionError(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code !== 'string') return false;
-  // 08: connection exception. 57P: shutting down, crashed, starting up.
-  return connectionCodes.includes(code) || code.startsWith('08') || code.startsWith('57P');
+  // 08: connection exception.
+  return closesConnection(error) || String((error as { code?: unknown } | null)?.code).startsWith('08');
 }
 
 /**
@@ -63,5 +68,23 @@ export function connect(databaseUrl: string, options: { maxConnections: number; 
   // A pool that has ever lost a connection under a query waits for it for ever when it is closed without a limit.
   const end = sql.end.bind(sql);
   sql.end = (limit) => end({ timeout: CLOSE_TIMEOUT_S, ...limit });
+  const begin = sql.begin.bind(sql);
+  const beginUnlessBroken = (work: (tx: postgres.TransactionSql<Types>) => unknown) =>
+    begin((tx) => unlessBroken(() => work(tx)));
+  sql.begin = beginUnlessBroken as typeof sql.begin;
   return sql;
+}
+
+/**
+ * The library answers the error of a transaction with a ROLLBACK, also where the connection is what failed: it writes
+ * to a socket that is gone, which throws where nobody can catch it and ends the process. So such an error is kept from
+ * it: it gives the transaction up by itself, with an error, when the connection has closed.
+ */
+async function unlessBroken<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (closesConnection(error)) return new Promise<never>(() => {});
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, type Db } from '../../src/db/client.ts';
+import { connect, type Db, isConnectionError } from '../../src/db/client.ts';
 import { createLog } from '../../src/log.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { quietLog } from '../support/quiet-log.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -45,6 +46,35 @@ describe('connect', () => {
     const cut = database.sql`select pg_terminate_backend(pg_backend_pid())`;
     await expect(cut).rejects.toThrow();
     expect(await countTo(database.sql, 2)).toBe(2);
+  });
+
+  it('ends a transaction whose connection breaks, and no other: the pool works on', async () => {
+    const other = connect(database.databaseUrl, { maxConnections: 1, log: quietLog });
+    const pool = connect(database.databaseUrl, { maxConnections: 2, log: quietLog });
+    await pool`create table if not exists broken (round int)`;
+    for (let round = 0; round < 8; round++) {
+      let pid: number | undefined;
+      const broken = pool
+        .begin(async (tx) => {
+          await tx`insert into broken values (${round})`;
+          const [row] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+          pid = row?.pid;
+          await tx`select pg_sleep(60)`;
+        })
+        .catch((error: unknown) => error);
+      await expect.poll(() => pid).toBeDefined();
+      await other`select pg_terminate_backend(${pid ?? 0})`;
+      expect(isConnectionError(await broken)).toBe(true);
+      // Both connections of the pool at once, the mended one among them: it may tell its old end once more.
+      const count = (last: number) => pool.begin((tx) => countTo(tx, last));
+      const after = await Promise.all(
+        [1, 2].map((last) => count(last).catch((error) => (isConnectionError(error) ? count(last) : error))),
+      );
+      expect(after).toEqual([1, 2]);
+    }
+    expect(await pool`select round from broken`).toEqual([]);
+    await pool.end();
+    await other.end();
   });
 
   it('sends notices to the log', async () => {
