@@ -13,8 +13,8 @@ const UNDER_WAY_AT_MOST = 3;
 export interface Sent {
   user: PlaygroundUser;
   submission: ChaosSubmission;
-  /** Where the answer is; undefined where the bot gave none. */
-  replyId: string | undefined;
+  /** The bot took the command; whether it took the file, the database tells. */
+  answered: boolean;
 }
 
 export class Load {
@@ -62,23 +62,30 @@ export class Load {
 
   async #keepSubmitting(): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      await this.#pause();
+      // Some try although the bot is away, most wait for it to be there.
+      if (this.#random.next() < 0.9 && !this.#stage.bot.ready) continue;
       const open = await this.open();
       if (open !== null && open.length < OPEN_AT_MOST && this.#underWay.size < UNDER_WAY_AT_MOST) {
         const one: Promise<void> = this.#submit().finally(() => this.#underWay.delete(one));
         this.#underWay.add(one);
       }
-      await delay(this.#random.between(100, 500), undefined, { signal: this.#stop.signal }).catch(() => {});
     }
+  }
+
+  async #pause(): Promise<void> {
+    const ms = this.#random.between(100, 400);
+    await delay(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
   }
 
   async #submit(): Promise<void> {
     const submission = randomSubmission(this.#random, this.sent.length + 1);
     const user = this.#random.pick(this.#stage.users);
-    const sent: Sent = { user, submission, replyId: undefined };
+    const sent: Sent = { user, submission, answered: false };
     this.sent.push(sent);
     const { file, mode } = submission;
     const { outcome } = await user.slash('/submit', { file, leaderboard: BOARD, mode });
-    if (outcome.state === 'answered') sent.replyId = outcome.messageId;
+    sent.answered = outcome.state === 'answered';
   }
 }
 

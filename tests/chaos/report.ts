@@ -16,12 +16,12 @@ export function renderReport(report: ChaosReport): string {
   });
   const sum = ['all, each once', String(report.trials.length), ...counts(report.verdicts)];
   const lines = table([['fault', ...columns], ...rows, sum]);
-  const refused = report.tried - report.verdicts.length;
+  const { answered, unanswered } = report.tried;
   const found = findings(report);
   return [
     ...lines,
     '',
-    `${report.tried} tries to submit, ${report.verdicts.length} accepted, ${refused} not (they met a bot or a database that was away)`,
+    `${answered + unanswered} tries to submit: ${unanswered} met no bot, ${answered} were answered, ${report.verdicts.length} accepted`,
     ...report.notes,
     ...(found.length > 0
       ? ['', 'What is wrong:', ...found.map((text) => `  ${text}`)]

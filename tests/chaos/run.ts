@@ -35,8 +35,8 @@ export interface Trial {
 export interface ChaosReport {
   trials: Trial[];
   verdicts: Verdict[];
-  /** What people tried to submit: some tries met a bot that was dead. */
-  tried: number;
+  /** What people tried to submit: some tries met a bot that was dead, others one that could not reach its database. */
+  tried: { answered: number; unanswered: number };
   /** Everything else that should not have been. */
   complaints: string[];
   notes: string[];
@@ -75,7 +75,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const report: ChaosReport = {
       trials,
       verdicts: await audit(stage, load),
-      tried: load.sent.length,
+      tried: {
+        answered: load.sent.filter((sent) => sent.answered).length,
+        unanswered: load.sent.filter((sent) => !sent.answered).length,
+      },
       complaints: [...complaints, ...leftovers.wrong],
       notes: [
         ...impossible.map((text) => `left out: ${text}`),
