@@ -178,17 +178,33 @@ export async function requeueJob(
   why: { kind: BoxErrorKind; message: string; delayMs: number },
 ): Promise<boolean> {
   const rows = await db`
+    with queued as (
+      update hotlap.jobs set
+        status = 'queued', lease_token = null, lease_expires_at = null, progress = null, failures = failures + 1,
+        not_before = now() + make_interval(secs => ${why.delayMs / 1000}),
+        box_error = ${`${why.kind}: ${why.message}`}
+      where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running')
+      returning id, attempt
+    ), noted as (
+      update hotlap.job_attempts a set ended_at = now(), ended_by = ${why.kind}
+      from queued where a.job_id = queued.id and a.attempt = queued.attempt
+    )
+    select id from queued`;
+  return rows.length > 0;
+}
+
+/** leased | running -> queued, at once: we ended it ourselves, and it is nobody's failure. False when the lease was lost. */
+export async function releaseJob(db: Db, held: Lease): Promise<boolean> {
+  const rows = await db`
     update hotlap.jobs set
-      status = 'queued', lease_token = null, lease_expires_at = null, progress = null, failures = failures + 1,
-      not_before = now() + make_interval(secs => ${why.delayMs / 1000}),
-      box_error = ${`${why.kind}: ${why.message}`}
+      status = 'queued', lease_token = null, lease_expires_at = null, progress = null, not_before = now()
     where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
   if (rows.length === 0) return false;
-  await endAttempt(db, held, why.kind);
+  await endAttempt(db, held, 'stopped');
   return true;
 }
 
-/** Closes the history row of a start on a box: `finished`, `cancelled` or the kind of the box's failure. */
+/** Closes the history row of a start on a box: `finished`, `cancelled`, `stopped` or the kind of the box's failure. */
 export async function endAttempt(db: Db, held: Lease, endedBy: string): Promise<void> {
   await db`
     update hotlap.job_attempts set ended_at = now(), ended_by = ${endedBy}
