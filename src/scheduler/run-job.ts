@@ -20,6 +20,7 @@ import {
   loadJobWork,
   markJobRunning,
   notifyProgress,
+  releaseJob,
   requeueJob,
 } from '../db/jobs.ts';
 import { storeBoxFailure, storeJobCancelled, storeJobResult } from '../db/results.ts';
@@ -40,6 +41,9 @@ export interface RunJobParts {
   /** Aborted when this process stops: the job is left to its successor. */
   stopping: AbortSignal;
 }
+
+/** The reason of an abort that ends a job on its box without its sender's wish: it goes back to the queue. */
+export const toRunAgain = Symbol('to run again');
 
 /** A claimed job on its way. */
 interface Run extends RunJobParts {
@@ -65,10 +69,13 @@ export async function runJob(
   const run: Run = { ...parts, log, lease, connection, cancel };
   const kept = keepLease(sql, lease, () => cancel.abort(), log);
   try {
-    const work = await loadJobWork(sql, lease.jobId);
+    // At once: the way to the box is short, so each round trip to the database shows.
+    const [work, held] = await Promise.all([loadJobWork(sql, lease.jobId), markJobRunning(sql, lease)]);
     if (work.cancelRequested) cancel.abort();
-    if (!(await markJobRunning(sql, lease))) return;
-    await notifyProgress(sql, lease.submissionId);
+    if (!held) return;
+    void notifyProgress(sql, lease.submissionId).catch((error: unknown) =>
+      log.debug({ error }, 'start not told'),
+    );
     await runAndStore(run, work);
   } catch (error) {
     if (!stopping.aborted) throw error;
@@ -88,7 +95,8 @@ async function runAndStore(run: Run, work: JobWork): Promise<void> {
   } catch (error) {
     if (run.stopping.aborted) throw error;
     if (run.cancel.signal.aborted && !(error instanceof JobMayStillRun)) {
-      await persist(() => storeJobCancelled(sql, lease), run.stopping, log);
+      const store = run.cancel.signal.reason === toRunAgain ? releaseJob : storeJobCancelled;
+      await persist(() => store(sql, lease), run.stopping, log);
       return;
     }
     if (!(error instanceof BoxError)) throw error;
@@ -96,7 +104,11 @@ async function runAndStore(run: Run, work: JobWork): Promise<void> {
     if (given && boxHasEnded.includes(error.kind)) await forget(run, spec);
     return;
   }
-  if (await storeResult(run, work, spec, result)) await forget(run, spec);
+  const stopped = result.outcome === 'cancelled' && run.cancel.signal.reason === toRunAgain;
+  const written = stopped
+    ? await persist(() => releaseJob(sql, lease), run.stopping, log)
+    : await storeResult(run, work, spec, result);
+  if (written) await forget(run, spec);
 }
 
 /** The box says of the job that it is not running any more; its folder may still hold what filled a disk. */
