@@ -21,8 +21,8 @@ const WARMUP_JOBS = 5;
 const BACK_TO_BACK = 60;
 const QUEUED = 10_000;
 const JOBS_BEFORE_LONG_QUEUE = 40;
-const FIRST_READINGS = 5;
-const READINGS = 40;
+const FIRST_READINGS = 40;
+const READINGS = 120;
 const IDLE_MS = 100;
 const DEADLINE_MS = 120_000;
 
