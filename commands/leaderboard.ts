@@ -6,7 +6,9 @@ import {
   ButtonStyle,
   type ChatInputCommandInteraction,
   SlashCommandBuilder,
+  StringSelectMenuBuilder,
 } from 'discord.js';
+import { zipSync } from 'fflate';
 import { listBoardEntries, listBoardTops } from '../src/db/board.ts';
 import type { Sql } from '../src/db/client.ts';
 import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
@@ -15,6 +17,10 @@ import { completeGpu, completeLanguage, completeLeaderboard } from '../src/disco
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
+
+/** Discord's limits. */
+const BUTTONS_A_ROW = 5;
+const MENU_OPTIONS = 25;
 
 export const leaderboard: Command = {
   data: new SlashCommandBuilder()
@@ -87,7 +93,8 @@ export const leaderboard: Command = {
     const named = (await listLeaderboards(context.sql)).find((item) => item.id === Number(id));
     if (!named) throw new UserError('choice-expired');
     const board = await getLeaderboard(context.sql, named.name);
-    await interaction.editReply(await boardMessage(context.sql, board, gpu, Number(page), userId));
+    const chosen = interaction.isStringSelectMenu() ? (interaction.values[0] ?? gpu) : gpu;
+    await interaction.editReply(await boardMessage(context.sql, board, chosen, Number(page), userId));
   },
 };
 
@@ -130,16 +137,8 @@ async function boardMessage(
     ({ entries, total } = await read(page));
   }
   const rows = pageButtons(page, lastPage, (to) => `leaderboard:${userId}:${board.id}:${gpuType}:${to}`);
-  const others = board.gpus.filter((gpu) => gpu !== gpuType).slice(0, 5);
-  if (others.length > 0) {
-    const buttons = others.map((gpu) =>
-      new ButtonBuilder()
-        .setCustomId(`leaderboard:${userId}:${board.id}:${gpu}:0`)
-        .setLabel(gpu)
-        .setStyle(ButtonStyle.Secondary),
-    );
-    rows.push(new ActionRowBuilder<ButtonBuilder>().addComponents(buttons));
-  }
+  const others = board.gpus.filter((gpu) => gpu !== gpuType);
+  const otherGpu = others.length > 0 ? [gpuMenu(others, `leaderboard:${userId}:${board.id}`)] : [];
   const embed = boardEmbed({
     leaderboard: board.name,
     gpuType,
@@ -149,7 +148,28 @@ async function boardMessage(
     total,
     page,
   });
-  return { embeds: [embed], components: rows };
+  return { embeds: [embed], components: [...rows, ...otherGpu] };
+}
+
+/** Buttons while they fit in a row, a menu beyond that. */
+function gpuMenu(
+  gpus: string[],
+  customId: string,
+): ActionRowBuilder<ButtonBuilder | StringSelectMenuBuilder> {
+  const row = new ActionRowBuilder<ButtonBuilder | StringSelectMenuBuilder>();
+  if (gpus.length <= BUTTONS_A_ROW) {
+    return row.addComponents(
+      gpus.map((gpu) =>
+        new ButtonBuilder().setCustomId(`${customId}:${gpu}:0`).setLabel(gpu).setStyle(ButtonStyle.Secondary),
+      ),
+    );
+  }
+  return row.addComponents(
+    new StringSelectMenuBuilder()
+      .setCustomId(`${customId}:-:0`)
+      .setPlaceholder('Another GPU type')
+      .addOptions(gpus.slice(0, MENU_OPTIONS).map((gpu) => ({ label: gpu, value: gpu }))),
+  );
 }
 
 async function list(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
@@ -167,10 +187,20 @@ async function list(interaction: ChatInputCommandInteraction, context: CommandCo
 
 async function task(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
-  const files = Object.entries(board.task.files)
-    .slice(0, 10)
-    .map(([name, text]) => new AttachmentBuilder(Buffer.from(text), { name: name.replaceAll('/', '_') }));
-  await interaction.editReply({ embeds: [taskEmbed(board)], files });
+  const texts = Object.entries({ ...board.task.files, ...templateFiles(board) });
+  const bundle = zipSync(Object.fromEntries(texts.map(([name, text]) => [name, Buffer.from(text)])));
+  const file = new AttachmentBuilder(Buffer.from(bundle), { name: `${board.name}.zip` });
+  await interaction.editReply({ embeds: [taskEmbed(board)], files: [file] });
+}
+
+/** Beside the files that a run gets; `templates/Python` and the like, so that no name meets another. */
+function templateFiles(board: LeaderboardWithTask): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(board.task.templates).map(([language, text]) => [
+      `templates/${language}/${board.task.submissionFile}`,
+      text,
+    ]),
+  );
 }
 
 async function template(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {

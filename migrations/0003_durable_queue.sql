@@ -38,7 +38,7 @@ create table hotlap.job_attempts (
   box_id bigint not null references hotlap.boxes,
   started_at timestamptz not null default now(),
   ended_at timestamptz,
-  -- finished, cancelled, or the kind of the box's failure
+  -- finished, cancelled, stopped (by us, to run again), or the kind of the box's failure
   ended_by text,
   primary key (job_id, attempt)
 );

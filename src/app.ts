@@ -8,6 +8,7 @@
  * The database is the truth and the only meeting place: the Discord side and the scheduler never call each other.
  * Parts start from the bottom up and stop from the top down.
  */
+import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commands } from '../commands/index.ts';
 import { BoxPool } from './boxes/pool.ts';
@@ -15,6 +16,7 @@ import { loadRunnerArchive } from './boxes/runner-archive.ts';
 import { loadOrCreateKey } from './boxes/ssh-key.ts';
 import { syncProblems } from './catalog/sync.ts';
 import type { Config } from './config.ts';
+import { takeBotLock } from './db/bot-lock.ts';
 import { listBoxes } from './db/boxes.ts';
 import { connect, type Sql } from './db/client.ts';
 import { startEmbedded } from './db/embedded.ts';
@@ -35,23 +37,56 @@ export interface App {
   sql: Sql;
   /** The stand-in for Discord, where no token is configured. */
   playground: Playground | null;
-  /** Jobs that run on boxes go on there; a successor takes them over. */
-  stop(): Promise<void>;
+  /**
+   * Jobs that run on boxes go on there; a successor takes them over. With `endLocalJobs` those on this machine itself are
+   * ended and wait in the queue, so that no process stays behind.
+   */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+interface StopOptions {
+  endLocalJobs: boolean;
+}
+
+type StopPart = (options: StopOptions) => Promise<void>;
+
+/** A part that could not start: which one, what to look at, and the cause. */
+export class StartError extends Error {
+  constructor(what: string, cause: unknown) {
+    super(what, { cause });
+    this.name = 'StartError';
+  }
+}
+
+async function starting<T>(what: string, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    throw error instanceof StartError ? error : new StartError(what, error);
+  }
 }
 
 /** Starts everything; throws when a part cannot start, after stopping those that had. */
 export async function startApp(config: Config, log: Log): Promise<App> {
-  const stops: (() => Promise<void>)[] = [];
-  const stop = async () => {
+  const stops: StopPart[] = [];
+  const stop = async (options: StopOptions = { endLocalJobs: false }) => {
     for (const stopPart of stops.reverse().splice(0)) {
-      await stopPart().catch((error: unknown) => log.error({ error }, 'a part did not stop cleanly'));
+      await stopPart(options).catch((error: unknown) => log.error({ error }, 'a part did not stop cleanly'));
     }
   };
   try {
-    const sql = await startDatabase(config, log, stops);
+    await starting(`HOTLAP_DATA_DIR: the folder ${config.dataDir} cannot be used`, () =>
+      checkDataDir(config),
+    );
+    const { sql, databaseUrl } = await startDatabase(config, log, stops);
+    await starting(`HOTLAP_PROBLEMS_DIR: the folder ${config.problemsDir} cannot be read`, () =>
+      access(config.problemsDir, constants.R_OK | constants.X_OK),
+    );
     reportSync(await syncProblems(sql, config.problemsDir), log);
 
-    const key = await loadOrCreateKey(config.boxes.sshKeyPath);
+    const key = await starting(`the SSH key ${config.boxes.sshKeyPath} cannot be used (HOTLAP_SSH_KEY)`, () =>
+      loadOrCreateKey(config.boxes.sshKeyPath),
+    );
     const pool = new BoxPool({
       archive: await loadRunnerArchive(),
       instance: await installationName(sql),
@@ -60,12 +95,12 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     });
     stops.push(() => pool.close());
     const playground = config.roles.includes('discord')
-      ? await startDiscord(config, { sql, pool, publicKey: key.publicKey }, log, stops)
+      ? await startDiscord(config, { sql, databaseUrl, pool, publicKey: key.publicKey }, log, stops)
       : null;
     if (config.roles.includes('scheduler')) {
       await lookAtThisMachine(config, sql, pool, log);
       const scheduler = new Scheduler({ sql, pool, log, localBox: config.boxes.localBox });
-      stops.push(() => scheduler.stop());
+      stops.push((options) => scheduler.stop(options));
       await scheduler.start();
     }
     return { sql, playground, stop };
@@ -78,22 +113,32 @@ export async function startApp(config: Config, log: Log): Promise<App> {
 /** The bot, on Discord or on a playground of our own. */
 async function startDiscord(
   config: Config,
-  parts: { sql: Sql; pool: BoxPool; publicKey: string },
+  parts: { sql: Sql; databaseUrl: string; pool: BoxPool; publicKey: string },
   log: Log,
-  stops: (() => Promise<void>)[],
+  stops: StopPart[],
 ): Promise<Playground | null> {
-  const { sql, pool } = parts;
-  const playground = config.discord ? null : await startPlayground({ port: config.playground.port });
+  const { sql, databaseUrl, pool } = parts;
+  const lock = await starting('the bot could not start', () => takeBotLock(databaseUrl, log));
+  stops.push(() => lock.release());
+  const { port } = config.playground;
+  const playground = config.discord
+    ? null
+    : await starting(`the playground cannot use port ${port} (HOTLAP_PLAYGROUND_PORT)`, () =>
+        startPlayground({ port }),
+      );
   if (playground) stops.push(() => playground.close());
   const discord = config.discord ?? playgroundDiscord(playground);
 
-  const client = await connectDiscord({ apiUrl: discord.apiUrl, token: discord.token, log });
-  stops.push(() => client.destroy());
+  const { client, disconnect } = await starting(
+    `Discord at ${discord.apiUrl} does not take us (DISCORD_TOKEN, DISCORD_API_URL)`,
+    () => connectDiscord({ apiUrl: discord.apiUrl, token: discord.token, log }),
+  );
+  stops.push(() => disconnect());
   const applicationId = discord.applicationId ?? client.application.id;
-  await registerCommands(
-    { ...discord, applicationId },
-    commands.map((command) => command.data),
-    log,
+  const declarations = commands.map((command) => command.data);
+  await starting(
+    'the slash commands cannot be registered (DISCORD_GUILD_ID; is the bot invited there?)',
+    () => registerCommands({ ...discord, applicationId }, declarations, log),
   );
   const context: CommandContext = {
     sql,
@@ -118,17 +163,30 @@ async function startDiscord(
   return playground;
 }
 
-async function startDatabase(config: Config, log: Log, stops: (() => Promise<void>)[]): Promise<Sql> {
+async function startDatabase(
+  config: Config,
+  log: Log,
+  stops: StopPart[],
+): Promise<{ sql: Sql; databaseUrl: string }> {
   let url = config.database.url;
   if (url === null) {
-    const embedded = await startEmbedded({ dataDir: config.dataDir, log });
+    const embedded = await starting('the embedded PostgreSQL could not start', () =>
+      startEmbedded({ dataDir: config.dataDir, log }),
+    );
     stops.push(() => embedded.stop());
     url = embedded.databaseUrl;
   }
   const sql = connect(url, { maxConnections: 20, log });
   stops.push(() => sql.end({ timeout: 5 }));
-  await migrate(sql, { directory: join(import.meta.dirname, '../migrations'), log });
-  return sql;
+  await starting('the database cannot be used (DATABASE_URL)', () =>
+    migrate(sql, { directory: join(import.meta.dirname, '../migrations'), log }),
+  );
+  return { sql, databaseUrl: url };
+}
+
+async function checkDataDir(config: Config): Promise<void> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o711 });
+  await access(config.dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
 }
 
 /** The local machine is the box while no other is registered. One that cannot be is no reason not to start. */

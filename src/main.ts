@@ -1,7 +1,11 @@
 /** The process: configuration in, one running app, and an orderly end. */
-import { startApp } from './app.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import { StartError, startApp } from './app.ts';
 import { ConfigError, loadEnvironment, parseConfig } from './config.ts';
 import { createLog } from './log.ts';
+
+const START_PATIENCE_MS = 10_000;
 
 async function main(): Promise<void> {
   const config = parseConfig(loadEnvironment());
@@ -9,13 +13,14 @@ async function main(): Promise<void> {
 
   const starting = startApp(config, log);
   let ending = false;
-  const end = async (signal: string) => {
+  /** Ctrl-C leaves no process on this machine; a service manager's SIGTERM is a restart, and jobs go on through it. */
+  const end = async (signal: string, endLocalJobs: boolean) => {
     if (ending) return;
     ending = true;
-    log.info({ signal }, 'stopping: running jobs stay on their boxes');
-    // A signal during the start stops what has started.
-    const started = await starting.catch(() => null);
-    await started?.stop();
+    log.info({ signal }, endLocalJobs ? 'stopping: jobs on this machine go back to the queue' : 'stopping');
+    // A signal during the start stops what has started, unless the start hangs.
+    const started = await Promise.race([starting.catch(() => null), delay(START_PATIENCE_MS, null)]);
+    await started?.stop({ endLocalJobs });
     process.exit(0);
   };
   let interrupts = 0;
@@ -23,10 +28,10 @@ async function main(): Promise<void> {
     interrupts += 1;
     // Whoever presses Ctrl-C twice does not want to wait for the orderly end.
     if (interrupts > 1) process.exit(130);
-    void end('SIGINT');
+    void end('SIGINT', true);
   });
-  process.on('SIGTERM', () => void end('SIGTERM'));
-  process.on('SIGHUP', () => void end('SIGHUP'));
+  process.on('SIGTERM', () => void end('SIGTERM', false));
+  process.on('SIGHUP', () => void end('SIGHUP', true));
 
   const app = await starting;
   if (ending) return;
@@ -40,10 +45,16 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
-  else
-    process.stderr.write(
-      `Hotlap could not start: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`,
-    );
+  const known = error instanceof ConfigError || error instanceof StartError;
+  process.stderr.write(known ? `${causeChain(error)}\n` : `Hotlap could not start: ${inspect(error)}\n`);
   process.exit(1);
 });
+
+/** The sentence, and below it what was behind it, as far as it goes. */
+function causeChain(error: Error): string {
+  const lines = [error.message];
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    lines.push(`  because: ${cause.message || String((cause as NodeJS.ErrnoException).code ?? cause.name)}`);
+  }
+  return lines.join('\n');
+}

@@ -56,9 +56,14 @@ export function isConnectionError(error: unknown): boolean {
  *
  * int8 arrives as a number (one that is not exact throws), numeric as a string, timestamptz as a Date.
  */
-export function connect(databaseUrl: string, options: { maxConnections: number; log: Log }): Sql {
+export function connect(
+  databaseUrl: string,
+  /** `keep`: connections are not replaced after a while, because a session's lock hangs on one. */
+  options: { maxConnections: number; log: Log; keep?: boolean },
+): Sql {
   const sql = postgres<{ bigint: postgres.PostgresType<number> }>(databaseUrl, {
     max: options.maxConnections,
+    ...(options.keep && { max_lifetime: null }),
     types: { bigint: { to: 20, from: [20], serialize: String, parse: parseBigint } },
     connection: { application_name: 'hotlap', search_path: 'hotlap' },
     onnotice: (notice) => options.log.debug({ notice }, 'PostgreSQL notice'),

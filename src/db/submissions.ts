@@ -197,6 +197,12 @@ export async function findReplyTarget(db: Db, submissionId: number): Promise<Rep
   return row ?? null;
 }
 
+/** The message is gone: nothing is edited there any more. */
+export async function expireReplyTarget(db: Db, submissionId: number): Promise<void> {
+  await db`
+    update hotlap.submission_replies set token_expires_at = now() where submission_id = ${submissionId}`;
+}
+
 /** Open submissions whose sender still looks at a reply that can be edited. */
 export async function listAwaitedSubmissions(db: Db): Promise<number[]> {
   const rows = await db<{ id: number }[]>`

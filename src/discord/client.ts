@@ -5,12 +5,12 @@ import { sendWholeBody } from './whole-body.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 
-/** Connects and resolves once the gateway is ready. No privileged intent: commands bring their members along. */
+/** Connects and resolves once the gateway is ready; `disconnect` ends it without a word. No privileged intent: commands bring their members along. */
 export async function connectDiscord(options: {
   apiUrl: string;
   token: string;
   log: Log;
-}): Promise<Client<true>> {
+}): Promise<{ client: Client<true>; disconnect(): Promise<void> }> {
   const client = new Client({
     intents: [GatewayIntentBits.Guilds],
     rest: { api: options.apiUrl, makeRequest: sendWholeBody },
@@ -19,12 +19,24 @@ export async function connectDiscord(options: {
   });
   client.on('error', (error) => options.log.error({ error }, 'Discord client error'));
   client.on('warn', (message) => options.log.warn({ message }, 'Discord client warning'));
-  client.on('shardReconnecting', () => options.log.warn('Discord gateway lost: reconnecting'));
+  let ending = false;
+  client.on('shardReconnecting', () => {
+    if (!ending) options.log.warn('Discord gateway lost: reconnecting');
+  });
   const ready = new Promise<Client<true>>((resolve, reject) => {
     client.once('clientReady', resolve);
     setTimeout(() => reject(new Error('Discord did not say READY in time')), READY_TIMEOUT_MS).unref();
   });
   ready.catch(() => {});
-  await client.login(options.token);
-  return ready;
+  const disconnect = async () => {
+    ending = true;
+    await client.destroy();
+  };
+  try {
+    await client.login(options.token);
+    return { client: await ready, disconnect };
+  } catch (error) {
+    await disconnect();
+    throw error;
+  }
 }

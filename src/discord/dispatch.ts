@@ -58,8 +58,23 @@ async function runCommand(
     if (refused) throw adminOnly(context);
     await command.run(interaction, context);
   } catch (error) {
-    await interaction.editReply({ content: '', ...answerTo(error, interaction, context), components: [] });
+    await answerFailure(interaction, ephemeral, answerTo(error, interaction, context));
   }
+}
+
+/** A refusal is nobody's business but its user's, also where the answer would have been everybody's. */
+async function answerFailure(
+  interaction: ChatInputCommandInteraction,
+  ephemeral: boolean,
+  answer: ReturnType<typeof answerTo>,
+): Promise<void> {
+  if (ephemeral) {
+    await interaction.editReply({ content: '', ...answer, components: [] });
+    return;
+  }
+  // The first follow-up after a deferral would take its place and be as public as that.
+  await interaction.deleteReply();
+  await interaction.followUp({ ...answer, flags: MessageFlags.Ephemeral });
 }
 
 async function press(

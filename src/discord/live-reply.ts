@@ -6,10 +6,10 @@
  * are looked at again every few seconds, because a place in the queue changes without an event of its own; the queue
  * is read once for all of them.
  */
-import type { Client } from 'discord.js';
+import { type Client, DiscordAPIError } from 'discord.js';
 import type { Sql } from '../db/client.ts';
 import { loadQueue } from '../db/queue.ts';
-import { findReplyTarget, findSubmissionView } from '../db/submissions.ts';
+import { expireReplyTarget, findReplyTarget, findSubmissionView } from '../db/submissions.ts';
 import { forecast, type Place } from '../domain/eta.ts';
 import { type SubmissionView, withPlaces } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
@@ -48,9 +48,7 @@ export class LiveReplies {
     clearTimeout(due?.timer);
     const timer = setTimeout(() => {
       this.#due.delete(submissionId);
-      void this.#edit(submissionId).catch((error: unknown) => {
-        this.#log.warn({ error, submissionId }, 'live reply not edited');
-      });
+      void this.#edit(submissionId).catch((error: unknown) => this.#afterFailure(submissionId, error));
     }, delayMs);
     this.#due.set(submissionId, { at, timer });
   }
@@ -59,6 +57,16 @@ export class LiveReplies {
     this.#stopped = true;
     for (const { timer } of this.#due.values()) clearTimeout(timer);
     this.#due.clear();
+  }
+
+  async #afterFailure(submissionId: number, error: unknown): Promise<void> {
+    if (error instanceof DiscordAPIError && error.status === 404) {
+      // Another life's message, or one that its user has dismissed: the result will take another way.
+      await expireReplyTarget(this.#sql, submissionId).catch(() => {});
+      return;
+    }
+    this.#log.warn({ error, submissionId }, 'live reply not edited: tried again soon');
+    this.refresh(submissionId, QUEUE_REFRESH_MS);
   }
 
   async #edit(submissionId: number): Promise<void> {

@@ -16,7 +16,10 @@ export function announcementEmbed(view: SubmissionView): APIEmbed {
   return {
     color: colours.good,
     description: cut(
-      [`<@${view.userId}> is ranked on **${plain(view.leaderboard)}** with #${view.id}`, ...lines].join('\n'),
+      [
+        `<@${view.userId}> is ranked on **${plain(view.leaderboard)}** with submission #${view.id}`,
+        ...lines,
+      ].join('\n'),
       4096,
     ),
   };

@@ -97,7 +97,9 @@ function statusWord(view: SubmissionView, gpu: GpuResult): string {
 
 function progressLines(gpu: GpuResult): string[] {
   const lines = [`${gpu.secretJob ? 'Public run: ' : ''}${jobLine(gpu.publicJob)}`];
-  if (gpu.secretJob) lines.push(`Secret run: ${jobLine(gpu.secretJob)}`);
+  // What the public run waits for, the secret one does too: said once.
+  const waits = gpu.publicJob.status === 'queued' && gpu.secretJob?.status === 'queued';
+  if (gpu.secretJob) lines.push(`Secret run: ${waits ? 'after it' : jobLine(gpu.secretJob)}`);
   return lines;
 }
 
@@ -139,6 +141,7 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   const { publicJob, secretJob } = gpu;
   if (isOurs(gpu))
     return [`The box failed (${code(publicJob.boxErrorKind ?? secretJob?.boxErrorKind ?? 'unknown')}).`];
+  if (publicJob.status === 'cancelled') return ['It was not run to its end.'];
   const lines: string[] = [];
   if (view.mode === 'leaderboard' && gpu.publicScore !== null) {
     lines.push(`Public score **${formatScore(gpu.publicScore)}**`);

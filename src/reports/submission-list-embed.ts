@@ -6,6 +6,8 @@ import { code, cut, plain } from './markdown.ts';
 import { formatScore, timestamp } from './measure.ts';
 
 export const LIST_PAGE = 8;
+/** A page of long items still fits an embed. */
+const SHOWN_GPUS = 6;
 /** So that a page of long ones still holds them all. */
 const ITEM_CHARS = 4096 / LIST_PAGE - 2;
 
@@ -40,9 +42,11 @@ export function submissionListEmbed(list: {
 function itemLines(item: SubmissionSummary): string {
   const head = `${marks[item.status]} **#${item.id}** ${plain(item.leaderboard)} · ${code(item.fileName)} · ${modeLabels[item.mode]} · ${timestamp(item.createdAt, 'R')}`;
   const status = `${item.status}${item.reason ? `: ${plain(cut(item.reason, 120))}` : ''}`;
-  const gpus = item.gpus.slice(0, 6).map((gpu) => {
+  const gpus = item.gpus.slice(0, SHOWN_GPUS).map((gpu) => {
     if (gpu.publicScore === null && gpu.secretScore === null) return gpu.gpuType;
     return `${gpu.gpuType}: public **${formatScore(gpu.publicScore)}**, secret **${formatScore(gpu.secretScore)}**`;
   });
+  if (item.gpus.length > SHOWN_GPUS)
+    gpus.push(`and ${item.gpus.length - SHOWN_GPUS} more: /submissions show id:${item.id}`);
   return [head, status, gpus.join('\n')].join('\n');
 }

@@ -11,7 +11,7 @@ import { type BoxRow, setBoxState } from '../db/boxes.ts';
 import { claimJob, jobsAliveOn, type Lease, takeOverJob } from '../db/jobs.ts';
 import { BoxError } from '../domain/errors.ts';
 import { jobKey } from '../domain/job.ts';
-import { type RunJobParts, runJob } from './run-job.ts';
+import { type RunJobParts, runJob, toRunAgain } from './run-job.ts';
 
 const OFFLINE_RETRY_MS = 5000;
 /** Another scheduler may have started a job on this box since the list of live ones was read. */
@@ -61,6 +61,14 @@ export class Lane {
   /** Ends the job on its box, if it runs in this lane. */
   cancel(jobId: number): void {
     this.#running.get(jobId)?.abort();
+  }
+
+  /** Claims no more, ends what runs on the box and puts it back into the queue. */
+  async endJobs(): Promise<void> {
+    this.#closed = true;
+    await this.#filling;
+    for (const cancel of this.#running.values()) cancel.abort(toRunAgain);
+    await this.#queue.onIdle();
   }
 
   /** Claims no more; resolves when the jobs that are on the box have ended or were left to a successor. */

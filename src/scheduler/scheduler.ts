@@ -2,6 +2,7 @@
  * Keeps one lane per box and wakes them: when a job was stored (PostgreSQL tells every scheduler), when the boxes
  * changed, and every few seconds for what no message announces, such as a retry whose delay is over.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BoxPool } from '../boxes/pool.ts';
 import { type BoxRow, listBoxes, listRemovedBoxesAtWork, setBoxState } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
@@ -18,6 +19,8 @@ export interface SchedulerParts {
 }
 
 const POLL_MS = 2000;
+/** The runner ends a job within milliseconds; a machine that cannot is not waited for. */
+const END_JOBS_MS = 8000;
 
 export class Scheduler {
   readonly #parts: SchedulerParts;
@@ -63,8 +66,15 @@ export class Scheduler {
     return this.#refreshing;
   }
 
-  /** Claims no more, leaves running jobs on their boxes to a successor, and returns when nothing of ours is at work. */
-  async stop(): Promise<void> {
+  /**
+   * Claims no more, leaves running jobs on their boxes to a successor, and returns when nothing of ours is at work. With
+   * `endLocalJobs` what runs on this machine itself is ended first and waits in the queue for the next start.
+   */
+  async stop(options: { endLocalJobs: boolean } = { endLocalJobs: false }): Promise<void> {
+    if (options.endLocalJobs) {
+      const local = [...this.#lanes.values()].filter((lane) => lane.box.kind === 'local');
+      await Promise.race([Promise.all(local.map((lane) => lane.endJobs())), delay(END_JOBS_MS)]);
+    }
     this.#stop.abort();
     if (this.#poll) clearInterval(this.#poll);
     await Promise.all(this.#listeners.map((listener) => listener.unlisten().catch(() => {})));

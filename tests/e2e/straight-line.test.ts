@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { APIMessage } from 'discord-api-types/v10';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labSubmissions, writeLabProblems } from '../support/lab-problems.ts';
 import { type PlaygroundUser, RefusedByClient } from '../support/playground-user.ts';
@@ -288,7 +289,10 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
   it('gives the task with its files, and a template that names its leaderboard', async () => {
     const task = await (await first.slash('/leaderboard task', { name: 'window-sums' })).answer();
     expect(text(task)).toContain('size: 5000; width: 64; seed: 105');
-    expect(task.attachments.map((file) => file.filename)).toContain('reference.py');
+    const files = unzipSync(await first.attachment(task, 'window-sums.zip'));
+    expect(Object.keys(files)).toEqual(
+      expect.arrayContaining(['reference.py', 'templates/Python/submission.py']),
+    );
     const template = await (
       await first.slash('/leaderboard template', { name: 'window-sums', language: 'python' })
     ).answer();
