@@ -64,10 +64,11 @@ class Entry:
             (resource.RLIMIT_NOFILE, _OPEN_FILES),
             (resource.RLIMIT_CPU, math.ceil(timeout_s * (os.cpu_count() or 1)) + 10),
         ]
-        if self.is_namespaced or self.uid is not None:
-            wanted.append((resource.RLIMIT_NPROC, self.limits.processes))
-        if self.group is None and not self.has_gpu:
-            wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
+        if self.group is None:
+            if self.is_namespaced or self.uid is not None:
+                wanted.append((resource.RLIMIT_NPROC, self.limits.processes))
+            if not self.has_gpu:
+                wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
 
         def apply() -> None:
             # Before the change of user, which closes both of these to us.
