@@ -207,13 +207,24 @@ describe('the box after all of that', () => {
   it('is as it was before: processes, control groups, mounts, shared memory, keys, temporary files', async () => {
     await agent.request('sweep', { keep: [] });
     expect(readdirSync(join(box.root, 'tests', 'jobs'))).toEqual([]);
-    const after = snapshot();
-    for (const [what, names] of Object.entries(after)) {
-      const known = new Set(before[what]);
-      expect({ what, more: names.filter((name) => !known.has(name)) }).toEqual({ what, more: [] });
+    // Another Hotlap on this machine may be running jobs: theirs come and go, what we left would stay.
+    const deadline = performance.now() + 20_000;
+    let more = added();
+    while (more.length > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const now = added();
+      more = more.filter((name) => now.includes(name));
     }
+    expect(more).toEqual([]);
   });
 });
+
+function added(): string[] {
+  return Object.entries(snapshot()).flatMap(([what, names]) => {
+    const known = new Set(before[what]);
+    return names.filter((name) => !known.has(name)).map((name) => `${what}: ${name}`);
+  });
+}
 
 /** What could be left behind, by name. */
 function snapshot(): Record<string, string[]> {
