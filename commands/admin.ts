@@ -10,6 +10,7 @@ import {
 } from 'discord.js';
 import { countLeasedJobs, findBox, listBoxes, notifyBoxes, removeBox } from '../src/db/boxes.ts';
 import type { Choice, Command, CommandContext, ProblemSync } from '../src/discord/command.ts';
+import type { NewBox } from '../src/domain/box.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { boxListEmbed, probeLines } from '../src/reports/box-embed.ts';
 import { code } from '../src/reports/markdown.ts';
@@ -17,18 +18,8 @@ import { noticeEmbed, refusalEmbed } from '../src/reports/notice-embed.ts';
 
 const CONFIRM_MS = 10 * 60_000;
 
-interface BoxDraft {
-  name: string;
-  host: string;
-  port: number;
-  username: string;
-  hostKey: string;
-  gpuTypes: string[] | null;
-  slots: number;
-}
-
 /** Boxes whose host key waits to be confirmed. */
-const pending = new Map<string, BoxDraft>();
+const pending = new Map<string, NewBox>();
 
 export const admin: Command = {
   adminOnly: true,
@@ -134,7 +125,7 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
   const port = options.getInteger('port') ?? 22;
   const gpu = options.getString('gpu');
   const { fingerprint, type } = await context.boxes.scan(host, port);
-  const draft: BoxDraft = {
+  const draft: NewBox = {
     name,
     host,
     port,
@@ -178,7 +169,7 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
 async function confirmBox(
   interaction: MessageComponentInteraction,
   context: CommandContext,
-  draft: BoxDraft,
+  draft: NewBox,
 ): Promise<void> {
   await interaction.editReply({
     embeds: [noticeEmbed(`Adding ${draft.name}`, 'Logging in and looking around …')],

@@ -68,11 +68,12 @@ export async function saveLeaderboard(
   },
 ): Promise<'created' | 'updated' | 'unchanged'> {
   const [before] = await db<Record<string, unknown>[]>`
-    select l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
+    select l.name, l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
       array(select g.gpu_type from hotlap.leaderboard_gpus g
             where g.leaderboard_id = l.id order by g.position) as gpus
     from hotlap.leaderboards l where lower(l.name) = lower(${board.name}) for update`;
   const wanted = {
+    name: board.name,
     set_name: board.setName,
     directory: board.directory,
     deadline: board.deadline,
@@ -87,7 +88,7 @@ export async function saveLeaderboard(
     values (${board.name}, ${board.setName}, ${board.directory}, ${board.deadline}, ${board.taskVersionId},
       ${board.scoreAscending})
     on conflict (lower(name)) do update set
-      set_name = excluded.set_name, directory = excluded.directory, deadline = excluded.deadline,
+      name = excluded.name, set_name = excluded.set_name, directory = excluded.directory, deadline = excluded.deadline,
       task_version_id = excluded.task_version_id, score_ascending = excluded.score_ascending, updated_at = now()
     returning id`;
   if (!row) throw new Error('saving a leaderboard returned no row');
@@ -97,5 +98,16 @@ export async function saveLeaderboard(
       insert into hotlap.leaderboard_gpus (leaderboard_id, gpu_type, position) values (${row.id}, ${gpu}, ${position})
       on conflict (leaderboard_id, gpu_type) do update set position = excluded.position`;
   }
+  if (before && before.score_ascending !== board.scoreAscending) await rebuildBestEntries(db, row.id);
   return before ? 'updated' : 'created';
+}
+
+/** Better means something else now, so every best entry is chosen anew. */
+async function rebuildBestEntries(db: Db, leaderboardId: number): Promise<void> {
+  await db`delete from hotlap.best_entries where leaderboard_id = ${leaderboardId}`;
+  await db`
+    insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
+    select distinct on (gpu_type, user_id) leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
+    from hotlap.eligible_entries where leaderboard_id = ${leaderboardId}
+    order by gpu_type, user_id, hotlap.sort_score(score, score_ascending), achieved_at, submission_id`;
 }

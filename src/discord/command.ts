@@ -6,6 +6,7 @@ import type {
   RESTPostAPIChatInputApplicationCommandsJSONBody,
 } from 'discord.js';
 import type { Sql } from '../db/client.ts';
+import type { NewBox } from '../domain/box.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
 import type { Viewer } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
@@ -34,16 +35,7 @@ export interface BoxDesk {
   /** The server's host key, without logging in. */
   scan(host: string, port: number): Promise<{ fingerprint: string; type: string }>;
   /** Logs in with the pinned key, probes, and stores the box. */
-  register(box: {
-    name: string;
-    host: string;
-    port: number;
-    username: string;
-    hostKey: string;
-    /** Null: from the model that the probe finds. */
-    gpuTypes: string[] | null;
-    slots: number;
-  }): Promise<{ gpuTypes: string[]; probe: ProbeReport }>;
+  register(box: NewBox): Promise<{ gpuTypes: string[]; probe: ProbeReport }>;
   /** The line for `authorized_keys` on a box. */
   publicKey(): Promise<string>;
 }

@@ -57,11 +57,6 @@ export const userErrors = {
     text: 'There is no leaderboard `{leaderboard}`.',
     next: 'Pick one from `/leaderboard list`. Open now: {open}.',
   },
-  'leaderboard-closed': {
-    status: 403,
-    text: '`{leaderboard}` takes no submissions at present.',
-    next: 'Ask an organiser when it opens.',
-  },
   'deadline-passed': {
     status: 403,
     text: 'The deadline of `{leaderboard}` passed on {deadline}.',
@@ -71,6 +66,11 @@ export const userErrors = {
     status: 400,
     text: '`{mode}` is not a mode.',
     next: 'Use test, benchmark, ranked or profile.',
+  },
+  'mode-without-cases': {
+    status: 400,
+    text: '`{leaderboard}` has no cases for mode {mode}.',
+    next: '`/leaderboard task` shows which it has.',
   },
   'unknown-gpu': {
     status: 400,
@@ -124,8 +124,8 @@ export const userErrors = {
   },
   'admin-only': {
     status: 403,
-    text: 'This command needs the admin role ({role}).',
-    next: 'Ask an organiser to run it, or to give you that role.',
+    text: 'This command is for organisers.',
+    next: 'Ask somebody with the role {role} to run it, or to give you that role.',
   },
   'choice-expired': {
     status: 410,
@@ -156,11 +156,6 @@ export const userErrors = {
     status: 502,
     text: 'The box at `{address}` could not be used: {problem}',
     next: '{remedy}',
-  },
-  'problem-refused': {
-    status: 400,
-    text: 'The problems were not changed: {problem}',
-    next: 'Mend the file and run `/admin problems sync` again.',
   },
 } as const satisfies Record<string, ErrorRow>;
 
@@ -218,7 +213,8 @@ export class BoxError extends Error {
   readonly kind: BoxErrorKind;
 
   constructor(kind: BoxErrorKind, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    // It is stored, and PostgreSQL stores neither NUL characters nor lone surrogates.
+    super(message.replaceAll('\u0000', '\ufffd').toWellFormed(), options);
     this.name = 'BoxError';
     this.kind = kind;
   }

@@ -13,7 +13,12 @@ export const jobPriorities: Record<Mode, number> = { test: 10, benchmark: 20, pr
 
 const WARMUP_TIMEOUT_S = 120;
 
-/** The stages of one job, in order (problem-format 2.2 and 2.6). */
+/** Whether the task has what the mode needs: a job without cases could only end as nobody's failure. */
+export function hasCases(task: Pick<Task, 'tests' | 'benchmarks'>, mode: Mode): boolean {
+  return (mode === 'test' ? task.tests : task.benchmarks).length > 0;
+}
+
+/** The stages of one job, in order (problem-format 2.2 and 2.6). A ranked job of a task without tests has two. */
 export function jobStages(task: Task, mode: Mode): StageSpec[] {
   const test = stage('test', 'test', task.testTimeoutS, task.tests);
   const timed = task.rankingBy === 'last' ? task.benchmarks.slice(-1) : task.benchmarks;
@@ -29,7 +34,11 @@ export function jobStages(task: Task, mode: Mode): StageSpec[] {
         stage(`profile.${index}`, 'profile', task.benchmarkTimeoutS, [line]),
       );
     case 'leaderboard':
-      return [test, benchmark, stage('leaderboard', 'leaderboard', task.rankedTimeoutS, timed)];
+      return [
+        ...(task.tests.length > 0 ? [test] : []),
+        benchmark,
+        stage('leaderboard', 'leaderboard', task.rankedTimeoutS, timed),
+      ];
   }
 }
 

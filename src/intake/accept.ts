@@ -16,8 +16,8 @@ import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../
 import { insertSubmission, saveReplyTarget, storeCode } from '../db/submissions.ts';
 import { saveUser } from '../db/users.ts';
 import { UserError } from '../domain/errors.ts';
-import { jobPriorities } from '../domain/job.ts';
-import type { Door, Mode } from '../domain/submission.ts';
+import { hasCases, jobPriorities } from '../domain/job.ts';
+import { type Door, type Mode, modeLabels } from '../domain/submission.ts';
 import { readDirectives } from './directives.ts';
 import {
   checkAgainstBoard,
@@ -56,6 +56,9 @@ export async function examine(db: Db, file: SourceFile, wishes: Wishes): Promise
     throw new UserError('unknown-leaderboard', { leaderboard: name, open: listOrNone(open) });
 
   checkAgainstBoard(file.name, board, now);
+  if (!hasCases(board.task, mode)) {
+    throw new UserError('mode-without-cases', { leaderboard: board.name, mode: modeLabels[mode] });
+  }
   return { file, board, mode, gpus: chooseGpus(wishes, directives, board) };
 }
 

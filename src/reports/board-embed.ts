@@ -112,7 +112,7 @@ export function taskEmbed(board: {
     mean: 'the mean of all benchmarks',
     geom: 'the geometric mean of all benchmarks',
   };
-  const cases = (lines: string[]) => codeBlock(lines.join('\n') || 'none', 1000);
+  const cases = (lines: string[]) => codeBlock(cut(lines.join('\n') || 'none', 900), 1000);
   return {
     title: board.name,
     color: colours.running,

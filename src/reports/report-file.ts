@@ -1,8 +1,12 @@
-/** The full report of a submission as a text file: every stage, case and time. Of secret runs, whether they passed. */
+/** The full report of a submission as a text file: every stage, case and time. Of secret runs, only how they ended. */
 import type { BenchmarkCase } from '../domain/outcome.ts';
 import { readBenchmarkLines, readProfileLines, readTestLines } from '../domain/outcome.ts';
 import { modeLabels, type RunView, type SubmissionView } from '../domain/submission.ts';
+import { cut } from './markdown.ts';
 import { formatDuration, formatScore, formatSeconds } from './measure.ts';
+
+/** Below Discord's 10 MB for a bot's attachment, whatever the characters: at most three bytes each. */
+const MAX_CHARS = 3_000_000;
 
 export interface ReportFile {
   name: string;
@@ -10,8 +14,8 @@ export interface ReportFile {
 }
 
 export function reportFile(view: SubmissionView, runs: RunView[]): ReportFile {
-  const parts = [head(view), ...runs.map((run) => (run.secret ? secretRun(run) : publicRun(run)))];
-  return { name: `report-${view.id}.txt`, text: `${parts.join('\n\n')}\n` };
+  const parts = [head(view), ...runs.map((run) => (run.secret ? title(run) : publicRun(run)))];
+  return { name: `report-${view.id}.txt`, text: `${cut(parts.join('\n\n'), MAX_CHARS)}\n` };
 }
 
 function head(view: SubmissionView): string {
@@ -31,10 +35,6 @@ function title(run: RunView): string {
   const took = formatDuration(run.finishedAt.getTime() - run.startedAt.getTime());
   const text = `${run.gpuType}, ${run.secret ? 'secret' : 'public'} run, ${run.stage}: ${run.passed ? 'passed' : 'failed'} after ${took}`;
   return `${text}\n${'-'.repeat(text.length)}`;
-}
-
-function secretRun(run: RunView): string {
-  return title(run);
 }
 
 function publicRun(run: RunView): string {

@@ -4,20 +4,9 @@ import type { BoxPool } from '../boxes/pool.ts';
 import { scanHostKey } from '../boxes/ssh.ts';
 import { insertBox, notifyBoxes } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
+import type { NewBox } from '../domain/box.ts';
 import { BoxError, boxErrorRemedies, UserError } from '../domain/errors.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
-
-export interface NewBox {
-  name: string;
-  host: string;
-  port: number;
-  username: string;
-  /** `SHA256:...`, as the organiser confirmed it. */
-  hostKey: string;
-  /** Null: from the model that the probe finds. */
-  gpuTypes: string[] | null;
-  slots: number;
-}
 
 /** The server's host key, without logging in. Throws UserError `box-refused`. */
 export async function scanBox(host: string, port: number): Promise<{ fingerprint: string; type: string }> {

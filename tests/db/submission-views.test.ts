@@ -59,7 +59,7 @@ describe('a view without secrets', () => {
     const theirs = await view(id, false);
     expect(theirs.gpus[0]).toMatchObject({ publicScore: 1.25, secretScore: null, eligible: true, rank: 1 });
     expect(theirs.gpus[0]?.secretJob).toMatchObject({ status: 'finished', passed: true, score: null });
-    expect(JSON.stringify(theirs)).not.toContain('7.65');
+    expect(JSON.stringify(theirs)).not.toContain('7.6543');
   });
 
   it('is the owner’s too in this: nobody reads why a secret run failed', async () => {
@@ -138,7 +138,7 @@ describe('the runs of a submission', () => {
         withSecrets ? 7.654321 : null,
       ]);
     }
-    expect(JSON.stringify(await listRuns(database.sql, id, false))).not.toContain('7.65');
+    expect(JSON.stringify(await listRuns(database.sql, id, false))).not.toContain('7.6543');
   });
 
   it('keep what a public job wrote', async () => {

@@ -103,6 +103,31 @@ describe.each(['auto', 'off'] as const)('the runner with sandbox %s', (sandbox) 
     expect(stage.lines).toContainEqual(['test-count', '2']);
   });
 
+  it('notices a worker’s death that the pool itself notices first', async () => {
+    const eval_py = `
+import multiprocessing, multiprocessing.pool, os
+def die():
+    os._exit(3)
+if __name__ == "__main__":
+    join = multiprocessing.pool.Pool._join_exited_workers
+    def join_late(pool):
+        # Where the pool looks for the dead and replaces them, one dies right now.
+        pool[0].join()
+        return join(pool)
+    multiprocessing.pool.Pool._join_exited_workers = staticmethod(join_late)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(die)
+`;
+    const job = box.job({
+      submission: HONEST,
+      files: { 'eval.py': eval_py },
+      timeoutS: 60,
+      change: { sandbox },
+    });
+    const stage = onlyStage((await agent.run(job)).result);
+    expect(stage).toMatchObject({ worker_died: true, timed_out: false, exit_code: 3 });
+  });
+
   it('takes workers that end on purpose for what they are', async () => {
     const eval_py = `
 import multiprocessing, os

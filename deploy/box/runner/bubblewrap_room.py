@@ -29,7 +29,7 @@ _SIZES = {"/dev/shm": 16 * 1024 * MIB, "/tmp": 4 * 1024 * MIB, _HOME: 1024 * MIB
 _ETC = {
     "/etc/passwd": b"job:x:1000:1000:job:/home/job:/bin/sh\n",
     "/etc/group": b"job:x:1000:\n",
-    "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost\n",
+    "/etc/hosts": b"127.0.0.1 localhost job\n::1 localhost\n",
     "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
 }
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
-from typing import Any
+from typing import Any, Tuple
 
 from protocol import RequestError
 
@@ -86,3 +86,22 @@ def remove_tree(path: str) -> None:
         # Nested deeper than Python's recursion or the longest path; these tools walk by descriptors.
         for command in (["chmod", "-R", "u+rwX", path], ["rm", "-rf", "--", path]):
             subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def remove_owned(folders: Tuple[str, ...], uid: int) -> None:
+    """Removes what a user of ours left in folders that everybody may write to. Not below: those are others' folders."""
+    for folder in folders:
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                if entry.stat(follow_symlinks=False).st_uid != uid:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    remove_tree(entry.path)
+                else:
+                    os.unlink(entry.path)
+            except OSError:
+                continue

@@ -186,13 +186,19 @@ def watch_pools():
         return getattr(threading.current_thread(), "_state", None) == pools.RUN and id(workers) not in ending
 
     def watched_maintain(ctx, process, count, workers, inqueue, outqueue, initializer, initargs, per_child, wrap):
-        codes = [worker.exitcode for worker in workers]
+        known = list(workers)
+        look_for_deaths(workers, known, per_child)
+        # One that dies between our look and the pool's own is replaced by the pool, and missing afterwards.
+        maintain(ctx, process, count, workers, inqueue, outqueue, initializer, initargs, per_child, wrap)
+        look_for_deaths(workers, [worker for worker in known if worker not in workers], per_child)
+
+    def look_for_deaths(workers, suspects, per_child):
+        codes = [worker.exitcode for worker in suspects]
         # The state is read after the exit codes: a worker ended by terminate() is then never counted.
         if os.getpid() == owner and is_pool_running(workers):
             for code in codes:
                 if code is not None and (code != 0 or per_child is None):
                     leave("worker-died %d" % code, 1)
-        return maintain(ctx, process, count, workers, inqueue, outqueue, initializer, initargs, per_child, wrap)
 
     def watched_terminate(cls, taskqueue, inqueue, outqueue, workers, *rest):
         ending.add(id(workers))

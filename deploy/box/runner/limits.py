@@ -64,10 +64,11 @@ class Entry:
             (resource.RLIMIT_NOFILE, _OPEN_FILES),
             (resource.RLIMIT_CPU, math.ceil(timeout_s * (os.cpu_count() or 1)) + 10),
         ]
-        if self.is_namespaced or self.uid is not None:
-            wanted.append((resource.RLIMIT_NPROC, self.limits.processes))
-        if self.group is None and not self.has_gpu:
-            wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
+        if self.group is None:
+            if self.is_namespaced or self.uid is not None:
+                wanted.append((resource.RLIMIT_NPROC, self.limits.processes))
+            if process_tree.IS_LINUX and not self.has_gpu:
+                wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
 
         def apply() -> None:
             # Before the change of user, which closes both of these to us.
@@ -81,7 +82,12 @@ class Entry:
             for limit, most in wanted:
                 hard = resource.getrlimit(limit)[1]
                 value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.setrlimit(limit, (value, value))
+                try:
+                    resource.setrlimit(limit, (value, value))
+                except (OSError, ValueError):
+                    # macOS has ceilings that it does not tell; a Linux box that refuses is out of order.
+                    if process_tree.IS_LINUX:
+                        raise
             # bubblewrap does so itself, and may be a setuid program that needs them once.
             if not self.is_namespaced:
                 refuse_new_rights()

@@ -22,6 +22,8 @@ import job_uid
 from limits import Entry, Limits
 from protocol import BoxFailure
 
+_SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -95,6 +97,8 @@ class Room:
             self.entry.group = None
         if self.folder is not None:
             disk.remove_tree(self.folder)
+        if self.entry.uid is not None and not self.entry.is_namespaced:
+            disk.remove_owned(_SHARED_FOLDERS, self.entry.uid)
 
 
 def make_room(policy: Policy, folder: str, name: str, uid: Optional[int], limits: Limits, contents: Contents) -> Room:
