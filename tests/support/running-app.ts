@@ -14,6 +14,7 @@ export interface RunningApp {
   playground: Playground;
   database: TestDatabase;
   problemsDir: string;
+  dataDir: string;
   /** The participants and the admin, as the playground names them. */
   users: { first: PlaygroundUser; second: PlaygroundUser; admin: PlaygroundUser };
   stop(): Promise<void>;
@@ -23,15 +24,18 @@ export interface RunningApp {
 export async function runningApp(options: {
   env?: Record<string, string>;
   prepareProblems?: (directory: string) => Promise<void>;
+  /** Instead of a fresh one; it is the caller's to remove. */
+  database?: TestDatabase;
 }): Promise<RunningApp> {
   const scratch = await mkdtemp(join(tmpdir(), 'hotlap-e2e-'));
   const problemsDir = join(scratch, 'problems');
   await cp('problems', problemsDir, { recursive: true });
   await options.prepareProblems?.(problemsDir);
-  const database = await testDatabase();
+  const database = options.database ?? (await testDatabase());
+  const dataDir = join(scratch, 'data');
   const config = parseConfig({
     DATABASE_URL: database.databaseUrl,
-    HOTLAP_DATA_DIR: join(scratch, 'data'),
+    HOTLAP_DATA_DIR: dataDir,
     HOTLAP_PROBLEMS_DIR: problemsDir,
     HOTLAP_PLAYGROUND_PORT: '0',
     ...options.env,
@@ -46,11 +50,12 @@ export async function runningApp(options: {
     playground,
     database,
     problemsDir,
+    dataDir,
     users: { first, second, admin },
     async stop() {
       for (const user of [first, second, admin]) user.close();
       await app.stop();
-      await database.drop();
+      if (!options.database) await database.drop();
       await rm(scratch, { recursive: true, force: true });
     },
   };
