@@ -170,7 +170,8 @@ function wrongVerdict(row: SubmissionRow, jobs: JobRow[], load: Load): string[] 
   if (row.status === 'failed' && jobs.some((job) => job.status === 'failed'))
     sentences.push(`#${row.id} failed by our fault`);
   for (const job of jobs) {
-    if (job.outputs.some((output) => !output.includes(tag)))
+    // What was cancelled may have been ended before it printed anything.
+    if (job.status !== 'cancelled' && job.outputs.some((output) => !output.includes(tag)))
       sentences.push(`#${row.id}: job ${job.id} holds the output of something else`);
   }
   return sentences;

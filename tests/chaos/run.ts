@@ -69,7 +69,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     say('no more faults: waiting for everything that was accepted');
     await load.stop();
     await repair(stage);
-    await drained(stage, signal).catch((error: Error) => complaints.push(error.message));
+    await drained(stage, signal).catch((error: Error) => {
+      if (signal.aborted) throw error;
+      complaints.push(error.message);
+    });
     complaints.push(...(await endHotlap(stage)));
     const leftovers = await findLeftovers(stage);
     const report: ChaosReport = {
