@@ -71,13 +71,17 @@ export class LiveReplies {
 
   async #edit(submissionId: number): Promise<void> {
     const target = await findReplyTarget(this.#sql, submissionId);
-    const found = target?.alive ? await findSubmissionView(this.#sql, submissionId, true) : null;
-    if (!target || !found || !['queued', 'running'].includes(found.status)) {
+    let view = target?.alive ? await findSubmissionView(this.#sql, submissionId, true) : null;
+    if (view && isOpen(view) && someQueued(view)) {
+      const places = await this.#queuePlaces();
+      // Looked at anew: were it cancelled meanwhile, this edit would come after the one with its result.
+      view = await findSubmissionView(this.#sql, submissionId, true);
+      view &&= withPlaces(view, places);
+    }
+    if (!target || !view || !isOpen(view)) {
       this.#shown.delete(submissionId);
       return;
     }
-    const waits = someQueued(found);
-    const view = waits ? withPlaces(found, await this.#queuePlaces()) : found;
     const embed = submissionEmbed(view);
     const text = JSON.stringify(embed);
     if (this.#shown.get(submissionId) !== text) {
@@ -85,7 +89,7 @@ export class LiveReplies {
       await editInteractionReply(this.#client, target.interactionToken, body);
       this.#shown.set(submissionId, text);
     }
-    if (waits) this.refresh(submissionId, QUEUE_REFRESH_MS);
+    if (someQueued(view)) this.refresh(submissionId, QUEUE_REFRESH_MS);
   }
 
   #queuePlaces(): Promise<Map<number, Place>> {
@@ -95,6 +99,10 @@ export class LiveReplies {
     }
     return this.#places.places;
   }
+}
+
+function isOpen(view: SubmissionView): boolean {
+  return ['queued', 'running'].includes(view.status);
 }
 
 function someQueued(view: SubmissionView): boolean {
