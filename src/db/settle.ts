@@ -112,8 +112,10 @@ async function oweMessages(tx: Db, submissionId: number): Promise<void> {
     on conflict (dedupe_key) do nothing`;
   await tx`
     insert into hotlap.outbox (kind, submission_id, dedupe_key)
-    select 'announcement', ${submissionId}::bigint, 'announcement-' || ${submissionId}::text
-    where exists (select from hotlap.submission_scores where submission_id = ${submissionId} and eligible)
+    select 'announcement', s.id, 'announcement-' || s.id || '-' || s.rerun
+    from hotlap.submissions s
+    where s.id = ${submissionId}
+      and exists (select from hotlap.submission_scores where submission_id = s.id and eligible)
     on conflict (dedupe_key) do nothing`;
   await tx`select pg_notify('hotlap_outbox', '')`;
 }
