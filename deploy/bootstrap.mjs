@@ -238,26 +238,33 @@ exit 0
 
 /** Installs what the tests drive and npm does not have. Where that fails, those tests are skipped and say why. */
 async function installSystemPackages() {
-  const wanted = {
+  await installMissing({
     sshd: 'openssh-server',
     'ssh-keygen': 'openssh-client',
     bwrap: 'bubblewrap',
     python3: 'python3',
-  };
-  const missing = Object.entries(wanted).filter(([program]) => !findProgram(program));
-  const names = missing.map(([, name]) => name);
-  const prefix = rootPrefix();
-  if (names.length > 0 && (prefix === null || !findProgram('apt-get'))) {
-    const reason = prefix === null ? 'this user may not install packages' : 'there is no apt-get here';
-    say(`not installed, because ${reason}: ${names.join(', ')}. Tests that need them are skipped.`);
-  } else if (names.length > 0) {
-    say(`installing for the tests, with apt-get: ${names.join(', ')}`);
-    const [command, ...args] = [...prefix, 'sh', '-c', INSTALL_SCRIPT, 'sh', ...names];
-    const status = await runStep(command, args);
-    if (status !== 0) say(`apt-get could not install ${names.join(', ')}. Tests that need them are skipped.`);
-  }
+  });
+  // By itself: not every distribution has it as a package, and that must not keep the others out.
+  await installMissing({ chromium: 'chromium' });
   // An SSH server that runs as root wants this folder, which only its service makes.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+}
+
+/** @param {Record<string, string>} wanted package by the program that it brings */
+async function installMissing(wanted) {
+  const missing = Object.entries(wanted).filter(([program]) => !findProgram(program));
+  const names = missing.map(([, name]) => name);
+  if (names.length === 0) return;
+  const prefix = rootPrefix();
+  if (prefix === null || !findProgram('apt-get')) {
+    const reason = prefix === null ? 'this user may not install packages' : 'there is no apt-get here';
+    say(`not installed, because ${reason}: ${names.join(', ')}. Tests that need them are skipped.`);
+    return;
+  }
+  say(`installing for the tests, with apt-get: ${names.join(', ')}`);
+  const [command, ...args] = [...prefix, 'sh', '-c', INSTALL_SCRIPT, 'sh', ...names];
+  const status = await runStep(command, args);
+  if (status !== 0) say(`apt-get could not install ${names.join(', ')}. Tests that need them are skipped.`);
 }
 
 /** Tests never see the organiser's own settings: no token, no database, no data folder. */
