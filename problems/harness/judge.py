@@ -14,6 +14,11 @@ What the worker sends is read by an unpickler that knows no class at all, so not
 holds neither the expected result nor the result pipe nor the secret seed. Every timed call gets an input that never
 existed before, and every output is checked here: a remembered result is a wrong result.
 
+How it ends. `check: pass` and exit code 0, or `check: fail` and one of two codes: 112 where an output was wrong, 1
+where the submission raised, exited, died or could not be loaded. Then the last thing on stderr is the traceback of the
+first such fault, and its last line the exception or, as `ChildProcessError`, how the process ended. That is what a
+harness looks like which lets the exception through, so that one reader understands both.
+
 Standard library only. Python 3.9 or newer.
 """
 
@@ -34,6 +39,7 @@ import traceback
 from dataclasses import dataclass
 
 EXIT_OK = 0
+EXIT_CRASHED = 1  # also Python's own, for a fault in the problem's files; then there is no `check`
 EXIT_USAGE = 2
 EXIT_NO_PIPE = 111
 EXIT_INVALID = 112
@@ -45,6 +51,7 @@ MIN_RUNS = 3
 MIN_RUNS_FOR_PRECISION = 10
 MESSAGE_CHARS = 1000
 REPORT_CHARS = 60_000
+TRACE_CHARS = 10_000
 REPLY_BYTES = 1 << 30
 
 clock_ns = time.perf_counter_ns
@@ -57,6 +64,20 @@ class BadCases(Exception):
 
 class Rejected(Exception):
     """The submission is at fault; the text is for the participant."""
+
+    def during(self, where: str) -> Rejected:
+        return Rejected(f"{self} ({where})")
+
+
+class Crashed(Rejected):
+    """It raised, exited, died or could not be loaded. `trace` is for stderr."""
+
+    def __init__(self, text: str, trace: str):
+        super().__init__(text)
+        self.trace = trace
+
+    def during(self, where: str) -> Rejected:
+        return Crashed(f"{self} ({where})", self.trace)
 
 
 @dataclass(frozen=True)
@@ -173,13 +194,13 @@ class Worker:
         try:
             return self.line.recv_bytes(REPLY_BYTES)
         except (EOFError, OSError):
-            raise Rejected(self.end_of_line()) from None
+            raise self.end_of_line() from None
 
     def ask(self, **message) -> dict:
         try:
             self.line.send(message)
         except OSError:
-            raise Rejected(self.end_of_line()) from None
+            raise self.end_of_line() from None
         try:
             reply = PlainUnpickler(io.BytesIO(self.receive_bytes())).load()
         except Rejected:
@@ -188,22 +209,26 @@ class Worker:
             raise Rejected("the output holds something other than plain data") from None
         if type(reply) is not dict:
             raise Rejected("the process that runs the submission broke its protocol")
+        if "crash" in reply:
+            raise Crashed(str(reply["crash"]), str(reply.get("trace", ""))[-TRACE_CHARS:])
         if "error" in reply:
             raise Rejected(str(reply["error"]))
         return reply
 
-    def end_of_line(self) -> str:
+    def end_of_line(self) -> Rejected:
         self.process.join(2)
         code = self.process.exitcode
         if code is None:
-            return "the process that runs the submission closed its line or sent too much"
+            return Rejected("the process that runs the submission closed its line or sent too much")
         if code >= 0:
-            return f"the process that runs the submission ended by itself with exit status {code}"
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = "unknown"
-        return f"the process that runs the submission was ended by signal {-code} ({name})"
+            text = f"the process that runs the submission ended by itself with exit status {code}"
+        else:
+            try:
+                name = signal.Signals(-code).name
+            except ValueError:
+                name = "unknown"
+            text = f"the process that runs the submission was ended by signal {-code} ({name})"
+        return Crashed(text, f"ChildProcessError: {text}")
 
     def stop(self) -> None:
         self.process.kill()
@@ -214,6 +239,7 @@ class Worker:
 class Judge:
     def __init__(self, results: Results, make_problem, target):
         self.results = results
+        self.crash: Crashed | None = None  # the first one
         # The worker first: its imports overlap with ours.
         self.worker = Worker(target)
         try:
@@ -261,7 +287,7 @@ class Judge:
             try:
                 ns, gap = self.call({**case.args, "seed": seed})
             except Rejected as fault:
-                raise Rejected(f"{fault} (repeat {len(samples) + 1}, seed {seed})") from None
+                raise fault.during(f"repeat {len(samples) + 1}, seed {seed}") from None
             samples.append(ns)
             unseen.append(gap)
             if len(samples) < MIN_RUNS:
@@ -283,6 +309,12 @@ class Judge:
             )
         return result
 
+    def put_fault(self, case: str, fault: Rejected) -> None:
+        self.results.put(f"{case}.status", "fail")
+        self.results.put(f"{case}.error", one_line(str(fault)))
+        if self.crash is None and isinstance(fault, Crashed):
+            self.crash = fault
+
     def run_tests(self, cases: list[Case]) -> bool:
         put = self.results.put
         put("test-count", len(cases))
@@ -293,8 +325,7 @@ class Judge:
                 self.call(case.args)
             except Rejected as fault:
                 passed = False
-                put(f"test.{i}.status", "fail")
-                put(f"test.{i}.error", one_line(str(fault)))
+                self.put_fault(f"test.{i}", fault)
                 if not self.worker.process.is_alive():
                     break
             else:
@@ -313,8 +344,7 @@ class Judge:
                     self.call(case.args)
                 result = self.measure(case, limits)
             except Rejected as fault:
-                put(f"benchmark.{i}.status", "fail")
-                put(f"benchmark.{i}.error", one_line(str(fault)))
+                self.put_fault(f"benchmark.{i}", fault)
                 return False
             for key, value in result.items():
                 put(f"benchmark.{i}.{key}", value)
@@ -331,8 +361,7 @@ class Judge:
                 self.worker.ask(op="load", **message)
                 report = str(self.worker.ask(op="profile").get("report", ""))[:REPORT_CHARS]
             except Rejected as fault:
-                put(f"benchmark.{i}.status", "fail")
-                put(f"benchmark.{i}.error", one_line(str(fault)))
+                self.put_fault(f"benchmark.{i}", fault)
                 return False
             text = base64.b64encode(report.encode(errors="replace"), altchars=b"+*").decode()
             put(f"benchmark.{i}.report", text)
@@ -376,4 +405,8 @@ def main(argv: list[str], make_problem, target, limits: dict[str, Limits]) -> in
         if judge is not None:
             judge.worker.stop()
     results.put("check", "pass" if passed else "fail")
-    return EXIT_OK if passed else EXIT_INVALID
+    if judge.crash is None:
+        return EXIT_OK if passed else EXIT_INVALID
+    # Only now: whatever the submission itself wrote to stderr stands before it.
+    print(judge.crash.trace.rstrip(), file=sys.stderr)
+    return EXIT_CRASHED

@@ -5,19 +5,46 @@ Nothing that this process says is believed without a check by the judge, because
 
 from __future__ import annotations
 
+import faulthandler
 import pickle
 import sys
 import traceback
 
 ENTRY_POINT = "custom_kernel"
 ERROR_CHARS = 2000
+TRACE_FRAMES = 30
+TRACE_LINE_CHARS = 500
+TRACE_HEAD_CHARS, TRACE_TAIL_CHARS = 3000, 5000
+STDERR_FD = 2
 
 
 def describe(error: BaseException) -> str:
+    name = type(error).__name__
     try:
-        return f"{type(error).__name__}: {error}"[:ERROR_CHARS]
+        text = str(error)
     except BaseException:
-        return type(error).__name__
+        return name
+    return f"{name}: {text}"[:ERROR_CHARS] if text else name
+
+
+def trace_of(error: BaseException, own_files: set[str]) -> str:
+    """The traceback without its outer frames, which are ours and the import system's. Start and end of a long one
+    are kept: a failed build says its name first and its cause last."""
+    try:
+        frames = error.__traceback__
+        while frames is not None:
+            file = frames.tb_frame.f_code.co_filename
+            if file not in own_files and not file.startswith("<frozen importlib"):
+                break
+            frames = frames.tb_next
+        text = "".join(traceback.format_exception(type(error), error, frames, limit=-TRACE_FRAMES))
+        lines = [x if len(x) <= TRACE_LINE_CHARS else x[:TRACE_LINE_CHARS] + " [cut]" for x in text.splitlines()]
+        text = "\n".join(lines)
+    except BaseException:
+        return describe(error)
+    if len(text) <= TRACE_HEAD_CHARS + TRACE_TAIL_CHARS:
+        return text
+    return f"{text[:TRACE_HEAD_CHARS]}\n    [cut]\n{text[-TRACE_TAIL_CHARS:]}"
 
 
 def load_submission():
@@ -26,28 +53,30 @@ def load_submission():
 
     kernel = getattr(submission, ENTRY_POINT, None)
     if not callable(kernel):
-        raise AttributeError(f"it defines no function {ENTRY_POINT}(data)")
+        raise ImportError(f"submission.py defines no function {ENTRY_POINT}(data)")
     return kernel
 
 
 def serve(line, make_bench) -> None:
     """Answers the judge until it hangs up. `make_bench()` imports the submission and returns an object with load,
-    go, output and profile; each gets the judge's message without its `op` and returns the fields of the reply.
+    go, output and profile; each gets the judge's message without its `op` and returns the fields of the reply. A reply
+    with `error` is a refused output, one with `crash` (and `trace`) an exception.
     """
+    # Says on stderr in which line a native crash happened.
+    faulthandler.enable(STDERR_FD, all_threads=False)
     dumps, send_bytes, receive = pickle.dumps, line.send_bytes, line.recv
+    own_files = {load_submission.__code__.co_filename, make_bench.__init__.__code__.co_filename}
 
     def guarded(action, *args, **fields):
         try:
             return action(*args, **fields)
         except BaseException as error:
-            # The participant reads this as the program's standard error.
-            traceback.print_exc()
-            return {"error": describe(error)}
+            return {"crash": describe(error), "trace": trace_of(error, own_files)}
 
     bench = guarded(make_bench)
     broken = None
     if isinstance(bench, dict):
-        broken = {"error": f"submission.py could not be loaded: {bench['error']}"}
+        broken = {**bench, "crash": f"submission.py could not be loaded: {bench['crash']}"}
     while True:
         try:
             message = receive()

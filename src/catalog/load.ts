@@ -208,6 +208,13 @@ async function loadTask(
 
   const tests = caseLines(file, 'tests', raw.multi_gpu);
   const benchmarks = caseLines(file, 'benchmarks', raw.multi_gpu);
+  // No fault: the format has both as optional. But the modes that need them can only fail.
+  for (const [key, lines] of Object.entries({ tests, benchmarks })) {
+    if (lines.length > 0) continue;
+    const modes = key === 'tests' ? 'test and ranked' : 'benchmark, ranked and profile';
+    const text = `${key}: there is no case, so that nothing can pass in the modes ${modes}`;
+    catalog.warnings.push(file.fault([key], text).message);
+  }
   return {
     gpus: raw.gpus ?? [],
     task: {

@@ -4,7 +4,11 @@
  * A stage passed when its process ended with 0 or 112, its last `check` says `pass` and its lines are well formed
  * (problem-format section 5, threats 5.5). Passed runs are read strictly, because a forged verdict looks like a pass;
  * failed runs leniently, because a failing harness writes what it can.
+ *
+ * Why it failed: a harness that ends with 0 or 112 has reached its verdict, so what it calls a failed case is a wrong
+ * result. One that ends otherwise went down with the submission, whatever it managed to write first.
  */
+import { crashReason } from './crash-reason.ts';
 import type { JobResult, StageReport, SystemInfo } from './protocol.ts';
 
 /** Why a participant's run failed, in the terms that the participant works with. */
@@ -13,7 +17,7 @@ export const failureKinds = [
   'syntax',
   /** A test or check gave a wrong result. */
   'wrong',
-  /** The evaluation ended with an exception or a signal. */
+  /** The submission, or the evaluation with it, ended by an exception, a signal or an exit; or it could not be loaded. */
   'crash',
   'timeout',
   /** Too much on the result pipe. */
@@ -153,25 +157,22 @@ function findFailure(report: StageReport, last: Map<string, string>, tests: Test
     const done = tests.length > 0 ? ` ${passed} ${passed === 1 ? 'test' : 'tests'} had passed.` : '';
     return failed('timeout', `Stopped after the limit of ${report.timeout_s} s.${done}`, report.stderr);
   }
-  if (report.worker_died) {
-    return failed('crash', 'The process that ran the submission died.', report.stderr);
-  }
-
   const checkPassed = last.get('check') === 'pass';
   const exitedWell = report.exit_code !== null && PASSING_EXIT_CODES.includes(report.exit_code);
-  if (checkPassed && exitedWell) {
+  if (checkPassed && exitedWell && !report.worker_died) {
     const fault = strictFault(report);
     return fault ? failed('malformed', `The results do not fit the protocol: ${fault}.`, '') : null;
   }
 
-  const syntax = syntaxError(report, last);
+  const syntax = report.signal === null ? syntaxError(report, last) : null;
   if (syntax) return failed('syntax', syntax.summary, syntax.detail);
 
-  const wrong = wrongCase(report, last);
+  const wrong = exitedWell && !report.worker_died ? wrongCase(report, last) : null;
   if (wrong) return failed('wrong', wrong.summary, wrong.detail);
 
-  if (report.signal !== null) return failed('crash', `Ended by signal ${report.signal}.`, report.stderr);
-  return failed('crash', crashSummary(report), report.stderr);
+  const errors = errorTexts(last).map(realLines);
+  const detail = report.stderr.trim() === '' ? (errors.at(-1) ?? '') : report.stderr;
+  return failed('crash', crashReason(report, errors), detail);
 }
 
 /** A pass must look like an honest harness wrote it. Returns what does not fit, or null. */
@@ -283,14 +284,6 @@ function describeCase(last: Map<string, string>, key: string, what: string) {
     summary: spec ? `${what}: ${spec}` : `${what}.`,
     detail: realLines(last.get(`${key}.error`) ?? last.get(`${key}.message`) ?? ''),
   };
-}
-
-function crashSummary(report: StageReport): string {
-  const lines = report.stderr.trimEnd().split('\n');
-  const lastLine = lines[lines.length - 1]?.trim() ?? '';
-  if (/^[A-Za-z_.]+(Error|Exception|Interrupt|Exit)\b/.test(lastLine)) return lastLine.slice(0, 300);
-  const code = report.exit_code === null ? 'no exit code' : `exit code ${report.exit_code}`;
-  return `The evaluation ended with ${code} and no verdict.`;
 }
 
 export function readTestLines(last: Map<string, string>): TestCase[] {

@@ -63,5 +63,13 @@ export const refusals = {
   cannotDirectMessage: () => new DiscordError(403, 50007, 'Cannot send messages to this user'),
   wrongChannelType: () => new DiscordError(400, 50024, 'Cannot execute action on this channel type'),
   invalidWebhookToken: () => new DiscordError(401, 50027, 'Invalid Webhook Token'),
+  notAnObject: () =>
+    invalidForm([
+      { path: '', code: 'DICT_TYPE_CONVERT', message: 'Only dictionaries may be used in a DictType' },
+    ]),
+  notAList: () =>
+    invalidForm([
+      { path: '', code: 'LIST_TYPE_CONVERT', message: 'Only iterables may be used in a ListType' },
+    ]),
   badJson: () => new DiscordError(400, 50109, 'The request body contains invalid JSON.'),
 } as const;

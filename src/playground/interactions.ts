@@ -5,7 +5,8 @@
  *      \--no callback------------> failed ("The application did not respond"); a late callback meets 10062
  *
  * A callback decides who may see the answer: a reply or a deferral with the ephemeral flag has one reader, and later
- * edits cannot change that. The first follow-up after a deferral fills the deferred message, as on Discord.
+ * edits cannot change that. The first follow-up after a deferral fills the deferred message, as on Discord; once the bot
+ * deleted that message, a follow-up is a message of its own, with readers of its own.
  */
 import { randomBytes } from 'node:crypto';
 import type { APIMessageInteractionMetadata } from 'discord-api-types/v10';
@@ -169,7 +170,7 @@ export class Interactions {
 
   followUp(interaction: Interaction, payload: Json, files: UploadedFile[]): StoredMessage {
     const { original } = interaction;
-    if (original !== undefined && isLoading(original)) {
+    if (original !== undefined && isLoading(original) && !isDeleted(interaction.channel, original)) {
       editMessage(this.#world, this.#files, interaction.channel, original, payload, files, {
         markEdited: false,
       });
@@ -239,6 +240,11 @@ export class Interactions {
     const before = Date.now() - forgetAfterMs;
     for (const [id, interaction] of this.#byId) if (interaction.createdAtMs < before) this.#byId.delete(id);
   }
+}
+
+// A reader who dismissed a message deleted it for nobody else: on Discord the bot goes on writing to it.
+function isDeleted(channel: StoredChannel, { message, dismissed }: StoredMessage): boolean {
+  return dismissed !== true && !channel.messages.has(message.id);
 }
 
 function isLoading(stored: StoredMessage): boolean {

@@ -134,6 +134,7 @@ export class PlayActions {
     const { channel, stored } = this.#message(userId, action);
     if (stored.visibleTo !== userId)
       throw new PlayRefusal('only a message that you alone see can be dismissed');
+    stored.dismissed = true;
     this.#world.removeMessage(channel, stored);
     return { state: 'done' };
   }

@@ -45,11 +45,7 @@ function readMultipart(request: IncomingMessage): Promise<RequestBody> {
     const files: UploadedFile[] = [];
     let payload = '';
     let tooLarge = false;
-    const parser = busboy({
-      headers: request.headers,
-      defParamCharset: 'utf8',
-      limits: { fileSize: maxFileBytes + 1, files: maxFiles + 1, fieldSize: maxJsonBytes },
-    });
+    const parser = multipartParser(request);
     parser.on('field', (name, value) => {
       if (name === 'payload_json') payload = value;
     });
@@ -82,4 +78,17 @@ function readMultipart(request: IncomingMessage): Promise<RequestBody> {
     request.on('error', reject);
     request.pipe(parser);
   });
+}
+
+function multipartParser(request: IncomingMessage): busboy.Busboy {
+  try {
+    return busboy({
+      headers: request.headers,
+      defParamCharset: 'utf8',
+      limits: { fileSize: maxFileBytes + 1, files: maxFiles + 1, fieldSize: maxJsonBytes },
+    });
+  } catch {
+    // No boundary in the content type.
+    throw refusals.badJson();
+  }
 }

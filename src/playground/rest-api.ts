@@ -52,6 +52,8 @@ export class RestApi {
         this.#log(`the playground has no route for ${method} ${path}`);
         throw refusals.notFound();
       }
+      // No body is as good as an empty one, and whether a list will do is up to the route.
+      if (json === null || (json !== undefined && typeof json !== 'object')) throw refusals.notAnObject();
       const body = isJson(json) ? json : {};
       const call = { method, path, params: route.params, query: url.searchParams, json, body, files };
       const result = await route.handler(call);

@@ -37,6 +37,8 @@ function routesOf(world: World, scope: 'guild' | 'global', base: string): RestRo
     },
     [`PUT ${base}`]: ({ params, json }) => {
       check(params);
+      // Anything else would read as an empty list, which unregisters every command.
+      if (!Array.isArray(json)) throw refusals.notAList();
       const bodies = objectsOf(json);
       checkCommands(bodies);
       // A command that keeps its name keeps its id, so what people have in front of them stays valid.

@@ -22,6 +22,8 @@ export interface StoredMessage {
   message: APIMessage;
   /** The only reader of an ephemeral message; undefined for an ordinary one. */
   visibleTo: string | undefined;
+  /** That reader put it away; the bot did not delete it. */
+  dismissed?: boolean;
 }
 
 export interface StoredChannel {

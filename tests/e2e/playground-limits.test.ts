@@ -82,6 +82,70 @@ describe('the limits of Discord', () => {
   });
 });
 
+describe('bodies that are no object', () => {
+  const bodies = ['null', '7', '"text"', 'true', '{', '[null]'];
+  const send = (address: string, method: string, body: string) =>
+    fetch(address, {
+      method,
+      body,
+      headers: { 'content-type': 'application/json', authorization: `Bot ${playground.token}` },
+    });
+
+  it.each(['act', 'faults'])('are refused by /play/%s with a sentence', async (route) => {
+    const address = `${playground.url}play/${route}?user=${mira.id}`;
+    const unusual = ['{}', '[]', '{"kind":"command"}', '{"kind":"respond","times":"x"}', '{"kind":7}'];
+    for (const body of [...bodies, ...unusual]) {
+      const answer = await send(address, 'POST', body);
+      expect([body, answer.status]).toEqual([body, 400]);
+      const { error } = (await answer.json()) as { error: string };
+      expect(error).toMatch(/\w+ \w+ \w+/);
+    }
+    const form = await fetch(address, { method: 'POST', headers: { 'content-type': 'multipart/form-data' } });
+    expect(form.status).toBe(400);
+  });
+
+  it('are refused by the bot’s routes and change nothing', async () => {
+    const { applicationId, guildId, channelId } = playground;
+    const message = await (await channel()).send('as it was');
+    const before = await mira.commands();
+    const interaction = new Promise<{ id: string; token: string }>((resolve) => {
+      bot.client.once(Events.InteractionCreate, resolve);
+    });
+    const sent = mira.slash('/silent');
+    const { id, token } = await interaction;
+    const callback = Routes.interactionCallback(id, token);
+    const routes: [method: string, path: string][] = [
+      ['POST', Routes.channelMessages(channelId)],
+      ['PATCH', Routes.channelMessage(channelId, message.id)],
+      ['PATCH', Routes.channel(channelId)],
+      ['POST', Routes.threads(channelId)],
+      ['POST', Routes.threads(channelId, message.id)],
+      ['POST', Routes.userChannels()],
+      ['POST', Routes.guildChannels(guildId)],
+      ['PUT', Routes.applicationGuildCommands(applicationId, guildId)],
+      ['POST', Routes.applicationGuildCommands(applicationId, guildId)],
+      ['PUT', Routes.applicationCommands(applicationId)],
+      ['POST', callback],
+      ['POST', `${callback}?with_response=true`],
+    ];
+    const refuses = async (method: string, path: string) => {
+      for (const body of bodies.filter((one) => one !== '[null]')) {
+        const answer = await send(`${playground.restApi}/v10${path}`, method, body);
+        expect([method, path, body, answer.status]).toEqual([method, path, body, 400]);
+        expect(((await answer.json()) as { message: string }).message).not.toBe('');
+      }
+    };
+    for (const [method, path] of routes) await refuses(method, path);
+    await bot.rest.post(callback, { body: { type: 5 }, auth: false });
+    await sent;
+    await refuses('POST', Routes.webhook(applicationId, token));
+    await refuses('PATCH', Routes.webhookMessage(applicationId, token));
+    expect(await mira.commands()).toEqual(before);
+    const seen = await mira.visibleMessages();
+    expect(seen.find((one) => one.id === message.id)?.content).toBe('as it was');
+  });
+});
+
 describe('faults on request', () => {
   it('are retried by discord.js: two 500s, then a 429', async () => {
     const route = '/channels/*/messages';

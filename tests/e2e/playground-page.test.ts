@@ -1,16 +1,12 @@
-import { existsSync } from 'node:fs';
 import { Routes } from 'discord.js';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Playground, startPlayground } from '../../src/playground/playground.ts';
 import { startTestBot, type TestBot } from '../support/playground-bot.ts';
+import { chromiumPath, launchBrowser, skippedWithout } from '../support/playground-browser.ts';
 import { playgroundUser } from '../support/playground-user.ts';
 
-const browsers = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = browsers.find((path) => existsSync(path));
-const where = executablePath === undefined ? ' (skipped: no Chromium on this machine)' : '';
-
-describe.skipIf(executablePath === undefined)(`the playground page in Chromium${where}`, () => {
+describe.skipIf(chromiumPath === undefined)(`the playground page in Chromium${skippedWithout}`, () => {
   let playground: Playground;
   let bot: TestBot;
   let browser: Browser;
@@ -20,12 +16,7 @@ describe.skipIf(executablePath === undefined)(`the playground page in Chromium${
   beforeAll(async () => {
     playground = await startPlayground({ port: 0 });
     bot = await startTestBot(playground);
-    browser = await chromium.launch({
-      executablePath: executablePath ?? '',
-      args: '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(
-        ' ',
-      ),
-    });
+    browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 1200, height: 800 } });
     page.on('pageerror', (error) => troubles.push(error.message));
     page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()));
@@ -62,6 +53,20 @@ describe.skipIf(executablePath === undefined)(`the playground page in Chromium${
     await page.getByText('done: 9 characters').waitFor();
     await page.getByText('Only you can see this').waitFor();
     await page.getByText('report of').waitFor();
+  });
+
+  it('offers the very command first, then the shortest name that begins as typed', async () => {
+    const textbox = page.getByRole('textbox', { name: 'Message' });
+    const offered = async (typed: string, first: string) => {
+      await textbox.fill(typed);
+      await page.getByRole('option', { selected: true }).getByText(first, { exact: true }).waitFor();
+      return page.locator('.suggest-title').allTextContents();
+    };
+    expect(await offered('/sub', '/submit')).toEqual(['/submit', '/submissions mine']);
+    expect(await offered('/submissions', '/submissions mine')).toEqual(['/submissions mine']);
+    // A later word that begins so comes before one that merely contains it.
+    expect(await offered('/m', '/menu')).toEqual(['/menu', '/submissions mine', '/submit']);
+    await textbox.fill('');
   });
 
   it('says which required option is missing instead of sending', async () => {

@@ -125,6 +125,42 @@ describe('a deferred reply', () => {
   });
 });
 
+describe('a deferred reply that is gone', () => {
+  it('leaves, when it was public and the bot deleted it, a later ephemeral follow-up to be a message of its own, for its user alone', async () => {
+    const handle = await mira.slash('/retract');
+    await handle.disappears();
+    const secret = await mira.waitForMessage(({ content }) => content === 'between us');
+    expect(isEphemeral(secret)).toBe(true);
+    expect(handle.history().map(({ id }) => id)).not.toContain(secret.id);
+    expect(handle.history().every((version) => isThinking(version))).toBe(true);
+    expect((await mira.visibleMessages()).some(({ id }) => id === secret.id)).toBe(true);
+    for (const other of [tomas, olga]) {
+      const seen = await other.visibleMessages();
+      expect(seen.some(({ id, content }) => id === secret.id || content === 'between us')).toBe(false);
+    }
+    const path = Routes.channelMessage(playground.channelId, secret.id);
+    expect((await refusal(bot.rest.get(path))).code).toBe(10008);
+  });
+
+  it('is still what the follow-up fills when its reader only dismissed it', async () => {
+    const interaction = new Promise<{ id: string; token: string }>((resolve) => {
+      bot.client.once(Events.InteractionCreate, resolve);
+    });
+    const sent = mira.slash('/silent');
+    const { id, token } = await interaction;
+    const deferral = { type: 5, data: { flags: MessageFlags.Ephemeral } };
+    await bot.rest.post(Routes.interactionCallback(id, token), { body: deferral, auth: false });
+    const thinking = await (await sent).reply();
+    await mira.dismiss(thinking);
+    const hook = Routes.webhook(playground.applicationId, token);
+    const body = { content: 'still private' };
+    const filled = (await bot.rest.post(hook, { body, auth: false })) as APIMessage;
+    expect(filled.id).toBe(thinking.id);
+    expect(isEphemeral(filled)).toBe(true);
+    expect((await tomas.visibleMessages()).some(({ content }) => content === 'still private')).toBe(false);
+  });
+});
+
 describe('components on the playground', () => {
   it('let anybody press a button, which changes the message for everybody', async () => {
     const menu = await (await mira.slash('/menu')).reply();

@@ -18,6 +18,7 @@ import {
   sets,
   specsOf,
 } from '../support/problem-driver.ts';
+import { outcomeOf } from '../unit/stage-report.ts';
 
 describe('problem sets', () => {
   it.each(['starter.yaml', 'gpu.yaml'])('%s has the public keys and every file it names', (set) => {
@@ -88,7 +89,7 @@ describe.each(problemsOf('starter.yaml'))('$name', ({ directory }) => {
 
   it('refuses its template as it is', async () => {
     const outcome = await evaluate(directory, readText(directory, 'template.py'), 'test');
-    expect(outcome.code).toBe(112);
+    expect(outcome.code).toBe(1);
     expect(outcome.get('check')).toBe('fail');
     expect(outcome.get('test.0.error')).toMatch(/^NotImplementedError/);
   });
@@ -98,77 +99,166 @@ const sums = 'starter/window_sums';
 const honest = readText(sums, 'solutions/faster.py');
 
 describe('the harness of the starter set', () => {
-  const bad: [string, string, RegExp][] = [
-    [
-      'a wrong result',
-      'def custom_kernel(data):\n    return [0] * (len(data[0]) - data[1] + 1)\n',
-      /^item 0: expected/,
-    ],
-    [
-      'a result of the wrong length',
-      'def custom_kernel(data):\n    return []\n',
-      /^expected 1 items, received 0$/,
-    ],
-    [
-      'an exception',
-      'def custom_kernel(data):\n    raise ValueError("no such window")\n',
-      /^ValueError: no such window$/,
-    ],
-    [
-      'a syntax error',
-      'def custom_kernel(data:\n',
-      /^submission\.py could not be loaded: SyntaxError: .*line 1/,
-    ],
-    [
-      'an error while it is imported',
-      'import no_such_module_here\n',
-      /could not be loaded: ModuleNotFoundError/,
-    ],
-    [
-      'no entry point',
-      'x = 1\n',
-      /could not be loaded: AttributeError: it defines no function custom_kernel/,
-    ],
-    ['sys.exit', 'import sys\ndef custom_kernel(data):\n    sys.exit(0)\n', /^SystemExit: 0$/],
-    [
-      'a process that ends',
-      'import os\ndef custom_kernel(data):\n    os._exit(0)\n',
-      /ended by itself with exit status 0$/,
-    ],
-    [
-      'a crash',
-      'import os\ndef custom_kernel(data):\n    os.kill(os.getpid(), 11)\n',
-      /ended by signal 11 \(SIGSEGV\)$/,
-    ],
-    [
-      'a lazy result',
-      'class L(list): pass\ndef custom_kernel(data):\n    return L([1])\n',
-      /^return plain Python data .* not L/,
-    ],
-    [
-      'a message of several lines',
-      'def custom_kernel(data):\n    raise ValueError("one\\ncheck: pass\\r\\ntest.0.status: pass\\x85two")\n',
-      /^ValueError: one\\ncheck: pass\\ntest\.0\.status: pass\\ntwo$/,
-    ],
-    [
-      'a very long message',
-      'def custom_kernel(data):\n    raise ValueError("x" * 100000)\n',
-      /^ValueError: x{900,1000} \[cut\]$/,
-    ],
-  ];
-  it.each(bad)('answers %s with check: fail, exit code 112 and one line', async (_, code, message) => {
-    const test = await evaluate(sums, code, 'test');
+  const kernel = (body: string, head = '') => `${head}def custom_kernel(data):\n    ${body}\n`;
+  async function refused(code: string, exitCode: number, message: RegExp): Promise<Outcome> {
+    const test = await evaluate(sums, code, 'test', { addressMib: 4096 });
     expect(test.get('test.0.error')).toMatch(message);
     expect(test.get('test.0.status')).toBe('fail');
-    const ranked = await evaluate(sums, code, 'leaderboard');
+    const ranked = await evaluate(sums, code, 'leaderboard', { addressMib: 4096 });
     expect(ranked.get('benchmark.0.status')).toBe('fail');
     expect(ranked.get('benchmark.0.error')).not.toBe('');
     for (const outcome of [test, ranked]) {
-      expect(outcome.code).toBe(112);
+      expect(outcome.code, outcome.stderr).toBe(exitCode);
       expect(outcome.lines.at(-1)).toEqual(['check', 'fail']);
       expect(outcome.lines.filter(([key]) => key === 'check')).toHaveLength(1);
       for (const [key] of outcome.lines) expect(key).toMatch(/^(check|(test|benchmark)(-count|\.\d+\.\w+))$/);
     }
+    return test;
+  }
+  /** What a participant reads of it. */
+  const failureOf = ({ code, lines, stderr }: Outcome) => {
+    const text = lines.map(([key, value]) => `${key}: ${value}`).join('\n');
+    return outcomeOf('test', text, { exit_code: code, stderr }).failure;
+  };
+
+  const wrong: [string, string, RegExp][] = [
+    ['a wrong result', kernel('return [0] * (len(data[0]) - data[1] + 1)'), /^item 0: expected/],
+    ['a result of the wrong length', kernel('return []'), /^expected 1 items, received 0$/],
+    ['a lazy result', kernel('return L([1])', 'class L(list): pass\n'), /^return plain Python data .* not L/],
+  ];
+  it.each(wrong)('answers %s with check: fail, exit code 112 and one line', async (_, code, message) => {
+    const outcome = await refused(code, 112, message);
+    expect(outcome.stderr).toBe('');
+    expect(failureOf(outcome)?.kind).toBe('wrong');
+  });
+
+  /** Submission, the error of its first test, what a participant reads first of all, and a piece of the detail. */
+  const crashes: [string, string, RegExp, string | RegExp, RegExp][] = [
+    [
+      'an exception',
+      kernel('raise ValueError("no such window")'),
+      /^ValueError: no such window$/,
+      'ValueError: no such window',
+      /^Traceback \(most recent call last\):\n {2}File ".*submission\.py", line 2, in custom_kernel\n/,
+    ],
+    [
+      'an exception of a class of its own, behind output of its own',
+      kernel(
+        'raise Odd("one\\ntwo\\nthree")',
+        'import sys\nclass Odd(Exception): pass\nprint("OSError: mine", file=sys.stderr)\n',
+      ),
+      /^Odd: one\\ntwo\\nthree$/,
+      'submission.Odd: one',
+      /^OSError: mine\nTraceback/,
+    ],
+    [
+      'an error while it is imported',
+      'import torchh\n',
+      /^submission\.py could not be loaded: ModuleNotFoundError: No module named 'torchh'$/,
+      "ModuleNotFoundError: No module named 'torchh'",
+      /submission\.py", line 1, in <module>/,
+    ],
+    [
+      'no entry point',
+      'x = 1\n',
+      /^submission\.py could not be loaded: ImportError: .* no function custom_kernel\(data\)$/,
+      'ImportError: submission.py defines no function custom_kernel(data)',
+      /^ImportError/,
+    ],
+    [
+      'sys.exit',
+      kernel('sys.exit(0)', 'import sys\n'),
+      /^SystemExit: 0$/,
+      'SystemExit: 0',
+      /line 3, in custom_kernel/,
+    ],
+    [
+      'a process that ends',
+      kernel('os._exit(0)', 'import os\n'),
+      /ended by itself with exit status 0$/,
+      /ended by itself with exit status 0$/,
+      /^ChildProcessError/,
+    ],
+    [
+      'a process that ends while it is imported',
+      'import os\nos._exit(0)\n',
+      /ended by itself with exit status 0$/,
+      /ended by itself with exit status 0$/,
+      /^ChildProcessError/,
+    ],
+    [
+      'a segmentation fault',
+      kernel('ctypes.string_at(0)', 'import ctypes\n'),
+      /ended by signal 11 \(SIGSEGV\)$/,
+      /ended by signal 11 \(SIGSEGV\)$/,
+      /^Fatal Python error: Segmentation fault\n(.*\n)+.*submission\.py", line 3 in custom_kernel\n/,
+    ],
+    [
+      'memory that is not there',
+      kernel('return bytearray(64 << 30)'),
+      /^MemoryError$/,
+      'MemoryError',
+      /line 2, in custom_kernel\n/,
+    ],
+    [
+      'an exception that cannot be printed',
+      kernel('raise E()', 'class E(Exception):\n    def __str__(self):\n        raise E()\n'),
+      /^E$/,
+      /^submission\.E: /,
+      /line 5, in custom_kernel/,
+    ],
+    [
+      'recursion without end',
+      kernel('return custom_kernel(data)'),
+      /^RecursionError: maximum recursion depth/,
+      /^RecursionError: maximum recursion depth/,
+      /^Traceback/,
+    ],
+    [
+      'a message of several lines',
+      kernel('raise ValueError("one\\ncheck: pass\\r\\ntest.0.status: pass\\x85two")'),
+      /^ValueError: one\\ncheck: pass\\ntest\.0\.status: pass\\ntwo$/,
+      'ValueError: one',
+      /two$/m,
+    ],
+    [
+      'a very long message',
+      kernel('raise ValueError("x" * 100000)'),
+      /^ValueError: x{900,1000} \[cut\]$/,
+      /^ValueError: x+/,
+      /x \[cut\]\n$/,
+    ],
+  ];
+  it.each(crashes)(
+    'answers %s with check: fail and exit code 1, and ends its stderr with the reason',
+    async (...row) => {
+      const [, code, message, summary, detail] = row;
+      const outcome = await refused(code, 1, message);
+      expect(outcome.stderr).not.toMatch(/worker\.py", line \d+, in (serve|guarded|load_submission)/);
+      expect(outcome.stderr.length).toBeLessThan(10_000);
+      const failure = failureOf(outcome);
+      expect(failure).toMatchObject({ kind: 'crash', stage: 'test' });
+      expect(failure?.summary).toMatch(summary);
+      expect(failure?.detail).toMatch(detail);
+    },
+  );
+
+  it('lets a syntax error be told from a crash', async () => {
+    const message = /^submission\.py could not be loaded: SyntaxError: .*line 1/;
+    const outcome = await refused('def custom_kernel(data:\n', 1, message);
+    expect(failureOf(outcome)).toMatchObject({
+      kind: 'syntax',
+      summary: expect.stringMatching(/^SyntaxError: /),
+      detail: expect.stringContaining('def custom_kernel(data:'),
+    });
+  });
+
+  it('calls a run in which one test was wrong and a later one crashed a crash', async () => {
+    const code = kernel('if len(data[0]) > 100: raise KeyError("late")\n    return []');
+    const outcome = await evaluate(sums, code, 'test');
+    expect(outcome.get('test.0.error')).toMatch(/^expected 1 items/);
+    expect(outcome.code).toBe(1);
+    expect(failureOf(outcome)).toMatchObject({ kind: 'crash', summary: "KeyError: 'late'" });
   });
 
   it('catches a result remembered from an earlier call', async () => {

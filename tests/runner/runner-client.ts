@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { loadRunnerArchive } from '../../src/boxes/runner-archive.ts';
 import {
   helloLine,
   type JobEvent,
@@ -18,7 +19,6 @@ import {
   type Verb,
   verbValue,
 } from '../../src/domain/protocol.ts';
-import { loadRunnerArchive } from '../../src/boxes/runner-archive.ts';
 
 const archive = await loadRunnerArchive();
 const FIXTURES = join(import.meta.dirname, '../fixtures/runner');

@@ -63,9 +63,15 @@ export const botCommands: RESTPostAPIApplicationCommandsJSONBody[] = [
       },
     ],
   },
+  {
+    name: 'submissions',
+    description: 'Submissions',
+    options: [{ name: 'mine', description: 'Your own', type: Subcommand }],
+  },
   { name: 'menu', description: 'Buttons and a menu' },
   { name: 'feedback', description: 'A form' },
   { name: 'whisper', description: 'A direct message' },
+  { name: 'retract', description: 'Takes its public answer back and says the rest in private' },
   { name: 'silent', description: 'Never answers' },
   {
     name: 'admin',
@@ -150,6 +156,14 @@ async function command(interaction: ChatInputCommandInteraction): Promise<void> 
         })
         .then(() => interaction.editReply('sent'))
         .catch((error: { code?: number }) => interaction.editReply(`not sent: ${error.code}`));
+      return;
+    case 'submissions':
+      await interaction.reply({ content: 'none yet', flags: MessageFlags.Ephemeral });
+      return;
+    case 'retract':
+      await interaction.deferReply();
+      await interaction.deleteReply();
+      await interaction.followUp({ content: 'between us', flags: MessageFlags.Ephemeral });
       return;
     case 'admin':
       await interaction.reply({ content: 'hello organiser' });

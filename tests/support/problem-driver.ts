@@ -44,12 +44,15 @@ export const caseLines = (rows: Row[]) =>
     .map((parts) => `${parts.join('; ')}\n`)
     .join('');
 
-/** Runs one mode; a harness that is still alive after `limitMs` is killed and the test fails on its exit code. */
+/**
+ * Runs one mode; a harness that is still alive after `limitMs` is killed and the test fails on its exit code.
+ * `addressMib` limits the address space of each process, as a box without control groups does.
+ */
 export async function evaluate(
   directory: string,
   submission: string,
   mode: string,
-  options: { cases?: string; env?: Record<string, string>; limitMs?: number } = {},
+  options: { cases?: string; env?: Record<string, string>; limitMs?: number; addressMib?: number } = {},
 ): Promise<Outcome> {
   const task = loadTask(directory);
   const folder = mkdtempSync(join(tmpdir(), 'hotlap-problem-'));
@@ -59,7 +62,9 @@ export async function evaluate(
     }
     const rows = mode === 'test' ? task.tests : task.benchmarks;
     writeFileSync(join(folder, 'cases.txt'), options.cases ?? caseLines(rows));
-    const child = spawn('python3', [task.config.main, mode, join(folder, 'cases.txt')], {
+    const limit = options.addressMib ? `ulimit -v ${options.addressMib * 1024} && ` : '';
+    const command = [task.config.main, mode, join(folder, 'cases.txt')];
+    const child = spawn('sh', ['-c', `${limit}exec python3 "$@"`, 'sh', ...command], {
       cwd: folder,
       env: { PATH: process.env.PATH, POPCORN_FD: '3', OMP_NUM_THREADS: '1', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],

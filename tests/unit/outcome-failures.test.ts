@@ -1,6 +1,7 @@
 /** Runs that failed are read leniently: a failing harness writes what it can, and its participant should see why. */
 import { describe, expect, it } from 'vitest';
 import { type Failure, readOutcome } from '../../src/domain/outcome.ts';
+import type { StageReport } from '../../src/domain/protocol.ts';
 import { jobResult, outcomeOf, passedTests, stageReport, timedBenchmarks } from './stage-report.ts';
 
 function failureOf(mode: string, text: string, changes = {}): Failure {
@@ -142,11 +143,40 @@ describe('an end without a believable verdict', () => {
 
   it('by a signal names the signal, even behind a full set of passing lines', () => {
     const failure = failureOf('test', passedTests(2), { exit_code: null, signal: 9 });
-    expect(failure).toMatchObject({ kind: 'crash', summary: 'Ended by signal 9.' });
+    expect(failure).toMatchObject({ kind: 'crash', summary: 'Ended by signal 9 (SIGKILL).' });
   });
 
-  it('with a dead worker is a crash, whatever was written', () => {
-    expect(failureOf('test', passedTests(1), { worker_died: true }).kind).toBe('crash');
+  it('with a dead worker is a crash that says how it died, whatever was written', () => {
+    const end = (changes: Partial<StageReport>) =>
+      failureOf('test', passedTests(1), { worker_died: true, ...changes });
+    expect(end({})).toMatchObject({
+      kind: 'crash',
+      summary: 'The process that ran the submission died with exit code 0.',
+    });
+    const stderr = 'Traceback (most recent call last):\n  caught\nValueError: caught and printed\n';
+    expect(end({ exit_code: null, signal: 11, stderr })).toMatchObject({
+      kind: 'crash',
+      summary: 'The process that ran the submission was ended by signal 11 (SIGSEGV).',
+      detail: stderr,
+    });
+    expect(end({ exit_code: 1, stderr }).summary).toBe('ValueError: caught and printed');
+    expect(end({ exit_code: 3, stderr }).summary).toContain('exit code 3');
+    expect(end({ exit_code: null, signal: 99 }).summary).toContain('signal 99.');
+  });
+
+  it('by a signal is a crash behind a failed test too', () => {
+    expect(failureOf('test', failedTest, { exit_code: null, signal: 6 })).toMatchObject({
+      kind: 'crash',
+      summary: 'Ended by signal 6 (SIGABRT).',
+      detail: 'mismatch at 0\nexpected 1, got 2',
+    });
+  });
+
+  it('says when the memory limit was reached', () => {
+    const ended = { exit_code: null, signal: 9, exceeded: ['memory' as const] };
+    expect(failureOf('test', '', ended).summary).toBe(
+      'Ended by signal 9 (SIGKILL) (the memory limit was reached).',
+    );
   });
 
   it('after too much output is a flood, whatever was written', () => {
@@ -252,6 +282,16 @@ describe('text that a participant wrote', () => {
     // A pattern that backtracked over these kept the whole bot busy for a quarter of a minute.
     const stderr = `${'\\nSyntaxError: '.repeat(300)}${' '.repeat(8000)}x\ny`;
     expect(failureOf('test', '', { exit_code: 1, stderr }).kind).toBe('crash');
+    const tracebacks = 'Traceback (most recent call last):\n'.repeat(30_000);
+    for (const text of [
+      tracebacks,
+      `${tracebacks} ${'a.'.repeat(400_000)}`,
+      `x\n${'a_Error.'.repeat(100_000)}!`,
+    ]) {
+      expect(failureOf('test', '', { exit_code: 1, stderr: text }).kind).toBe('crash');
+      const lines = `test.0.status: fail\ntest.0.error: ${text.replaceAll('\n', '\\n')}\ncheck: fail`;
+      expect(failureOf('test', lines, { exit_code: 1 }).kind).toBe('crash');
+    }
     const digits = `${'1'.repeat(400_000)}x`;
     const text = `benchmark-count: ${digits}\nbenchmark.0.mean: ${digits}\ncheck: pass`;
     expect(failureOf('benchmark', text).kind).toBe('malformed');

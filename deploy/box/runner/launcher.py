@@ -237,6 +237,15 @@ def fill_cache(folder):
         cache_pack.unpack(int(fd), folder)
 
 
+def go_first_when_memory_runs_out():
+    """Should the machine have none left: we and our children, not the supervisor and not the SSH server."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
 def set_seed(seed):
     try:
         environ = os.environ
@@ -256,6 +265,7 @@ def main():
     CONTROL_FD, seed = read_launch_pipe()
     os.set_inheritable(CONTROL_FD, False)
     if sys.platform.startswith("linux"):
+        go_first_when_memory_runs_out()
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     if seed:
         set_seed(seed)

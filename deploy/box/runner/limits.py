@@ -71,10 +71,9 @@ class Entry:
                 wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
 
         def apply() -> None:
-            # Before the change of user, which closes both of these to us.
+            # Before the change of user, which may close it to us.
             if self.group is not None:
                 self.group.enter()
-            _volunteer_for_the_oom_killer()
             if self.uid is not None:
                 os.setgroups(self.groups)
                 os.setresgid(self.uid, self.uid, self.uid)
@@ -95,17 +94,3 @@ class Entry:
             die_with_parent()
 
         return apply
-
-
-def _volunteer_for_the_oom_killer() -> None:
-    """Should the machine run out of memory, the job goes first, not its supervisor and not the SSH server."""
-    try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-    except OSError:
-        return
-    try:
-        os.write(fd, b"1000")
-    except OSError:
-        pass
-    finally:
-        os.close(fd)

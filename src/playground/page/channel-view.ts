@@ -13,7 +13,14 @@ interface Shown {
   element: HTMLElement;
 }
 
-/** The message list of the open channel. Only messages that changed are drawn anew, so menus and spoilers stay open. */
+/**
+ * The message list of the open channel. Only messages that changed are drawn anew, so menus and spoilers stay open.
+ *
+ * The end stays in view until the person scrolls up. Components, pictures and file previews get their height long after
+ * they were added, and the browser reports a scroll one frame late: by then the end that was scrolled to is no longer
+ * the end, which looks just like a person who scrolled up. What tells them apart is the size: a frame in which the list
+ * or the room for it changed proves nothing, and the observer, which hears of every such change, goes to the end again.
+ */
 export class ChannelView {
   readonly element = h('div', { class: 'scroller', role: 'log', 'aria-live': 'polite', tabindex: 0 });
   readonly #list = h('discord-messages', {});
@@ -22,18 +29,26 @@ export class ChannelView {
   #head = h('section');
   #place = '';
   #sticks = true;
+  // As of the last frame, in pixels.
+  #listHeight = 0;
+  #roomHeight = 0;
 
   constructor(actions: MessageActions) {
     this.#actions = actions;
     this.element.append(this.#list);
-    // Pictures and file previews grow after they were added; the end stays in view if it was.
-    const sizes = new ResizeObserver(() => this.#sticks && this.#toBottom());
+    const sizes = new ResizeObserver(() => {
+      this.#listHeight = this.#list.offsetHeight;
+      this.#roomHeight = this.element.clientHeight;
+      if (this.#sticks) this.#toBottom();
+    });
     sizes.observe(this.#list);
     // The composer takes room from this element when a command is being filled in.
     sizes.observe(this.element);
     this.element.addEventListener('scroll', () => {
       const { scrollHeight, scrollTop, clientHeight } = this.element;
-      this.#sticks = scrollHeight - scrollTop - clientHeight < nearBottomPx;
+      const resized = this.#list.offsetHeight !== this.#listHeight || clientHeight !== this.#roomHeight;
+      if (scrollHeight - scrollTop - clientHeight < nearBottomPx) this.#sticks = true;
+      else if (!resized) this.#sticks = false;
     });
   }
 
@@ -71,10 +86,8 @@ export class ChannelView {
     showNotices(Number.POSITIVE_INFINITY);
     this.#shown = shown;
     this.#arrange([this.#head, ...[...shown.values()].map(({ element }) => element)]);
-    if (!this.#sticks) return;
-    this.#toBottom();
-    // The components draw themselves a moment later, and only then have their height.
-    requestAnimationFrame(() => this.#toBottom());
+    // A message that came in place of one of the same height moves nothing, so the observer may have nothing to say.
+    if (this.#sticks) this.#toBottom();
   }
 
   // Moving an element that stays where it is would close its open menu, so only differences are touched.

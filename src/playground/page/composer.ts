@@ -2,6 +2,7 @@
 import type { PlayAction, PlayCommand } from '../play-protocol.ts';
 import { avatarOf } from './avatars.ts';
 import { CommandForm } from './command-form.ts';
+import { rankCommands } from './command-ranking.ts';
 import { h, icon } from './dom.ts';
 import { showModal } from './modal-view.ts';
 import { Refused, type Session } from './session.ts';
@@ -60,7 +61,7 @@ export class Composer {
       return;
     }
     const typed = text.slice(1).trim().toLowerCase();
-    const fits = this.#session.commands.filter(({ path }) => matches(path, typed));
+    const fits = rankCommands(this.#session.commands, typed);
     const bot = this.#session.state?.bot;
     const picture = avatarOf({ id: bot?.user.id ?? '', name: '', bot: true });
     const items = fits.map((command) => ({
@@ -202,12 +203,6 @@ export class Composer {
       this.#form?.takeFile(file);
     });
   }
-}
-
-/** Whether what is typed begins the command's words, or any one of them. */
-function matches(path: string[], typed: string): boolean {
-  const whole = path.join(' ');
-  return whole.startsWith(typed) || path.some((word) => word.startsWith(typed)) || whole.includes(typed);
 }
 
 /** `file +3`: the required options by name, the others by number. */

@@ -26,7 +26,6 @@ export function messageView(
   const element = h('discord-message', {
     ...authorAttributes(session, message.author),
     timestamp: messageTime(message.timestamp),
-    edited: message.edited_timestamp !== null,
     ephemeral,
     highlight: message.mentions.some(({ id }) => id === session.userId) || message.mention_everyone,
     'message-body-only': follows(message, before),
@@ -41,7 +40,9 @@ export function messageView(
     );
     return element;
   }
-  if (message.content !== '') element.append(h('div', { class: 'md' }, ...markdown(message.content, state)));
+  if (message.content !== '') {
+    element.append(h('div', { class: 'md' }, ...markdown(message.content, state), editedMark(message)));
+  }
   for (const embed of message.embeds) element.append(embedView(embed, state));
   const failure = session.failed.get(message.id);
   const rows = componentRows(message, actions);
@@ -93,6 +94,12 @@ function authorAttributes(session: Session, author: APIMessage['author']): Recor
     bot,
     'role-color': person?.colour ?? (bot ? (state?.bot.colour ?? '') : '#dbdee1'),
   };
+}
+
+// The component's own mark stands on a line of its own above the embeds when a message has no text.
+function editedMark({ edited_timestamp: editedAt }: APIMessage): HTMLElement | undefined {
+  if (editedAt === null) return undefined;
+  return h('span', { class: 'edited', title: messageTime(editedAt) }, '(edited)');
 }
 
 function follows(message: APIMessage, before: APIMessage | undefined): boolean {

@@ -10,7 +10,7 @@ const details: Record<string, string> = {
     :host([ephemeral]:hover) { background-color: var(--row-ephemeral-hover); }
     .discord-message-content { min-width: 0; }
     .discord-message-timestamp { color: var(--text-faint); }
-    .discord-message-edited, .discord-message-ephemeral { color: var(--text-faint); }
+    .discord-message-ephemeral { color: var(--text-faint); }
     .discord-message-ephemeral svg { vertical-align: -3px; }
     .discord-message-body-only-indent { flex: none; margin-left: 0; }
   `,
