@@ -4,7 +4,8 @@
  * A job on a box is a detached process group with its own folder: it does not notice that the connection broke. So a
  * lost channel is answered by connecting again and following on from the event after the last one seen. `start` is
  * sent until it is acknowledged once (it attaches where the job exists) and never after that: were the job's folder
- * gone, a second start would run it again behind the back of the caller, who is told `unknown-job` instead.
+ * gone, a second start would run it again behind the back of the caller, who is told `unknown-job` instead. By then the
+ * box has ended what was left of it.
  *
  * A cancelled job is followed to its end like any other: its result comes when its processes are dead.
  */
@@ -82,16 +83,22 @@ export async function runOnBox(
       if (!(error instanceof BoxError) || error instanceof JobMayStillRun) throw error;
       if (error.kind === 'unknown-job' && !started) signal?.throwIfAborted();
       // The same kinds can also come from connecting anew, where they say nothing about the job.
-      if (agent !== undefined && saidByBox.includes(error.kind)) throw error;
+      if (agent !== undefined && saidByBox.includes(error.kind)) {
+        if (error.kind === 'runner-crashed') connection.jobEnded(agent, job.job_key, error);
+        throw error;
+      }
       // The patience starts anew with each agent that answered something, not with one that only said hello.
       if (lostAt === undefined || (agent?.answeredAt ?? 0) > lostAt) lostAt = Date.now();
       const patient = Date.now() - lostAt < patienceMs && !connection.closed;
       if (!patient || !transient.includes(error.kind)) throw sent ? new JobMayStillRun(error) : error;
       continue;
     }
+    if (result.outcome === 'finished') connection.jobEnded(agent, job.job_key, null);
     if (result.outcome !== 'box-error') return result;
     const { kind, message } = result.error ?? { kind: 'runner-crashed', message: 'the box gave no reason' };
-    throw new BoxError(kind, message);
+    const error = new BoxError(kind, message);
+    if (kind === 'runner-crashed') connection.jobEnded(agent, job.job_key, error);
+    throw error;
   }
 }
 

@@ -2,6 +2,8 @@
 
 Each request runs in a thread of its own, so that a `follow` of an hour holds up nothing; replies carry the request's
 id and a lock keeps their lines whole. `start` goes to the forker. Ending the agent ends no job.
+
+An agent whose archive was removed ends at the next request instead of answering it.
 """
 from __future__ import annotations
 
@@ -23,10 +25,13 @@ from protocol import PROTOCOL_VERSION, BoxFailure, RequestError, check_job_key, 
 from python_choice import choose
 
 
+#: The archive that this runs from, or the folder.
+_ORIGIN = os.path.dirname(os.path.abspath(__file__))
+
+
 def runner_version() -> str:
-    archive = os.path.dirname(os.path.abspath(__file__))
-    if os.path.isfile(archive):
-        with open(archive, "rb") as file:
+    if os.path.isfile(_ORIGIN):
+        with open(_ORIGIN, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
     return "folder"
 
@@ -63,6 +68,10 @@ class Agent:
         os._exit(0)
 
     def _accept(self, line: bytes) -> None:
+        if not os.path.exists(_ORIGIN):
+            # Jobs need parts of it. Whoever opens the next agent puts it there again and repeats the request.
+            print(f"{_ORIGIN} was removed: this agent ends", file=sys.stderr, flush=True)
+            os._exit(1)
         try:
             request = json.loads(line)
         except ValueError as error:

@@ -3,6 +3,8 @@
 A living supervisor gets SIGTERM and does the work itself; it writes the result only after everything is dead. One that
 does not react is killed. After a dead one the processes recorded in processes.json are killed by us. Success is
 only ever reported when they are known dead: the caller gives the lane to the next job on the strength of it.
+
+A job whose folder was removed under it is found by its supervisor's second name (supervisor_name.py).
 """
 from __future__ import annotations
 
@@ -26,6 +28,7 @@ from job_folder import (
 )
 from paths import BoxPaths, JobPaths
 from protocol import BoxFailure, JobResult, SystemInfo, to_json
+from supervisor_name import find_by_name, list_named_keys
 
 _PATIENCE_S = 10.0
 #: A supervisor ends its processes within milliseconds; one that is stuck must not hold up the lane.
@@ -42,7 +45,7 @@ def cancel_job(box: BoxPaths, job_key: str) -> bool:
     """True when the job was alive. When this returns its processes are dead and a result is in place."""
     paths = box.job(job_key)
     if not os.path.isdir(paths.folder):
-        return False
+        return end_lost_job(paths)
     supervised = is_supervised(paths)
     if supervised:
         _stop_supervisor(paths)
@@ -67,11 +70,12 @@ def forget_job(box: BoxPaths, job_key: str) -> bool:
 def sweep_jobs(box: BoxPaths, keep: List[str], older_than_s: float = 0) -> List[str]:
     """`older_than_s`: a job younger than that may have been started since `keep` was written down."""
     removed: List[str] = []
-    for job_key in box.list_job_keys():
+    for job_key in sorted({*box.list_job_keys(), *list_named_keys(box.jobs)}):
         if job_key in keep or _age_s(box, job_key) < older_than_s:
             continue
-        cancel_job(box, job_key)
-        if forget_job(box, job_key):
+        lost = not os.path.isdir(box.job(job_key).folder)
+        ended = cancel_job(box, job_key)
+        if forget_job(box, job_key) or (lost and ended):
             removed.append(job_key)
     remove_leftover_folders(box)
     return removed
@@ -97,6 +101,42 @@ def end_left_over_processes(paths: JobPaths) -> bool:
         pause_s = min(pause_s * 2, 0.05)
     cgroup.remove_folders(_read_record(paths).get("groups", []))
     return found
+
+
+def end_lost_job(paths: JobPaths) -> bool:
+    """Ends a job that runs although its folder is gone; true when there was one, and then nothing of it is left.
+
+    Raises BoxFailure(protocol-error), which nobody takes for the job's end, when it could not be ended.
+    """
+    pid = find_by_name(paths)
+    if pid is None:
+        return False
+    supervisor = process_tree.find_process(pid)
+    if supervisor is None:
+        if find_by_name(paths) is None:
+            return True
+        raise BoxFailure("protocol-error", "the job's folder is gone, and its supervisor cannot be told")
+    _signal(pid, signal.SIGTERM)
+    started = time.monotonic()
+    pause_s = 0.001
+    while process_tree.is_alive(pid, supervisor.born):
+        waited_s = time.monotonic() - started
+        if waited_s > _PATIENCE_S:
+            raise BoxFailure("protocol-error", "the job's folder is gone, and its supervisor could not be ended")
+        # The processes first: while their supervisor lives, whatever they start is still below it and is found.
+        if waited_s > _SUPERVISOR_PATIENCE_S and not process_tree.kill_descendants(pid):
+            _signal(pid, signal.SIGKILL)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.05)
+    disk.remove_tree(paths.scratch)
+    return True
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def _stop_supervisor(paths: JobPaths) -> None:

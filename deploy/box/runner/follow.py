@@ -6,7 +6,7 @@ import time
 from typing import Any, Callable, Dict
 
 import disk
-from end_job import end_left_over_processes
+from end_job import end_left_over_processes, end_lost_job
 from events import EventReader
 from job_folder import is_supervised, read_result
 from paths import BoxPaths, JobPaths
@@ -21,8 +21,8 @@ _LIFE_S = 0.1
 def follow_job(box: BoxPaths, job_key: str, start: int, on_event: Callable[[Dict[str, Any]], None]) -> Any:
     """Calls `on_event` for each event with n >= start and returns the result.
 
-    Raises RequestError: `unknown-job`, `runner-crashed` or `disk-full` when the supervisor died without a result (its
-    processes are dead then).
+    Raises RequestError: `unknown-job` when its folder is not there (any more), `runner-crashed` or `disk-full` when the
+    supervisor died without a result. Its processes are dead in each of these cases.
     """
     paths = box.job(job_key)
     reader = EventReader(paths.events)
@@ -31,6 +31,8 @@ def follow_job(box: BoxPaths, job_key: str, start: int, on_event: Callable[[Dict
     supervised = True
     while True:
         if not os.path.isdir(paths.folder):
+            if end_lost_job(paths):
+                raise RequestError("unknown-job", f"the folder of {job_key} was removed while it ran; it was ended")
             raise RequestError("unknown-job", f"there is no job {job_key} here")
         now = time.monotonic()
         if now >= next_look:

@@ -21,6 +21,7 @@ from typing import Any, Dict, Optional, Tuple
 import process_tree
 import supervisor
 from disk import is_full
+from end_job import end_lost_job
 from job_folder import make_job_folder
 from paths import BoxPaths
 from protocol import BoxFailure, JobSpec, RequestError, parse_job, parse_seed, to_json
@@ -52,6 +53,9 @@ class Starter:
         job = parse_job(job_value)
         seed = parse_seed(seed_value)
         choice = self.choice(job.sandbox)
+        paths = self._box.job(job.job_key)
+        if not os.path.isdir(paths.folder):
+            end_lost_job(paths)
         try:
             lock_fd = make_job_folder(self._box, job)
         except OSError as error:

@@ -16,6 +16,7 @@ from typing import Any, Optional
 import disk
 from paths import MAKING, REMOVING, BoxPaths, JobPaths
 from protocol import JobSpec, to_json
+from supervisor_name import find_by_name
 
 #: A folder under a temporary name and without a lock is a leftover after this long.
 _LEFTOVER_S = 60.0
@@ -59,7 +60,7 @@ def read_supervisor_pid(paths: JobPaths) -> Optional[int]:
     try:
         fd = os.open(paths.pid, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        return find_by_name(paths)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,7 +98,7 @@ def read_result(paths: JobPaths) -> Optional[Any]:
 
 def read_state(paths: JobPaths) -> str:
     if not os.path.isdir(paths.folder):
-        return "unknown"
+        return "unknown" if find_by_name(paths) is None else "running"
     # The lock first: a result that appears after this look is then not mistaken for a death.
     supervised = is_supervised(paths)
     if os.path.exists(paths.result):

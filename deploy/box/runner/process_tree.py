@@ -125,6 +125,15 @@ def _descendants(processes: Dict[int, Process], root: int) -> Set[int]:
     return found
 
 
+def kill_descendants(root: int) -> bool:
+    """One round of kills below another process; true while there was something to kill."""
+    processes = list_processes()
+    alive = [pid for pid in _descendants(processes, root) if not processes[pid].dead]
+    for pid in alive:
+        _kill(pid)
+    return bool(alive)
+
+
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)

@@ -25,6 +25,7 @@ from probe import load_system
 from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, SystemInfo, to_json
 from python_choice import Choice
 from stage import StageRunner, has_passed
+from supervisor_name import take_name
 
 
 def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, lock_fd: int) -> None:
@@ -35,6 +36,8 @@ def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, 
     os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
     process_tree.adopt_orphans()
     process_tree.close_to_peers()
+    # Before the first look at the folder: a job that runs has its name.
+    name = take_name(paths)
     result = JobResult(job.job_key, "finished", None, [], SystemInfo(), choice.policy.kind)
     result.limits = choice.policy.limits_kind
     result.syscall_filter = choice.policy.syscall_filter is not None
@@ -59,6 +62,8 @@ def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, 
         events.write("finished", outcome=result.outcome)
     disk.remove_tree(paths.scratch)
     disk.release_reserve(paths.reserve)
+    if name is not None:
+        name.close()
 
 
 def _run_stages(
