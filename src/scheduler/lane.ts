@@ -117,6 +117,7 @@ export class Lane {
   async #boxAnswers(): Promise<boolean> {
     const { sql, log } = this.#parts;
     try {
+      this.connection.checkTrust();
       const agent = await this.connection.agent();
       if (this.#online) return true;
       // What an earlier life left on the box is ended before anything new is timed there.
