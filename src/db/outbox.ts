@@ -14,10 +14,10 @@ export type OwedMessage = {
   | { kind: 'box-notice'; submissionId: null; payload: { box: string; state: string; message: string } }
 );
 
-/** The next message that is due, hidden from other deliverers for a minute. */
+/** The next message that is due, hidden from other deliverers for a while. */
 export async function claimOwedMessage(db: Db): Promise<OwedMessage | null> {
   const [row] = await db<OwedMessage[]>`
-    update hotlap.outbox set attempts = attempts + 1, not_before = now() + interval '60 seconds'
+    update hotlap.outbox set attempts = attempts + 1, not_before = now() + interval '20 seconds'
     where id = (
       select id from hotlap.outbox where status = 'owed' and not_before <= now()
       order by not_before, id limit 1 for update skip locked)
