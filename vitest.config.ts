@@ -4,8 +4,8 @@ import { SummaryReporter } from './tests/support/summary-reporter.ts';
 const databaseSetup = './tests/support/database-setup.ts';
 
 /**
- * Groups run one after the other, the files of a group in as many workers as it has. The runner's files measure time
- * and drive limits, and chaos kills what it meets: those get the machine for themselves.
+ * Groups run one after the other, the files of a group in as many workers as it has. The hostile submissions look at what
+ * they leave on the machine, and chaos kills what it meets: those have it for themselves.
  */
 function project(
   name: string,
@@ -35,8 +35,9 @@ export default defineConfig({
       project('architecture', 0, { workers: 2, database: false, timeoutMs: 30_000 }),
       project('unit', 0, { workers: 2, database: false, timeoutMs: 20_000 }),
       project('db', 0, { workers: 2, database: true, timeoutMs: 60_000 }),
-      project('runner', 1, { workers: 1, database: false, timeoutMs: 120_000 }),
-      project('e2e', 2, { workers: 2, database: true, timeoutMs: 180_000 }),
+      project('runner', 1, { workers: 2, database: false, timeoutMs: 120_000 }),
+      project('e2e', 1, { workers: 2, database: true, timeoutMs: 180_000 }),
+      project('hostile', 2, { workers: 1, database: false, timeoutMs: 120_000 }),
       project('chaos', 3, { workers: 1, database: true, timeoutMs: 300_000 }),
     ],
   },

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readOutcome } from '../../src/domain/outcome.ts';
 import type { JobResult, JobSpec } from '../../src/domain/protocol.ts';
-import type { Agent, TestBox } from './runner-client.ts';
-import { TWO_CASES } from './runner-client.ts';
-import { type Harness, harnessFiles, type SubmissionFixture } from './submission-fixture.ts';
+import type { Agent, TestBox } from '../runner/runner-client.ts';
+import { TWO_CASES } from '../runner/runner-client.ts';
+import { type Harness, harnessFiles, type SubmissionFixture } from '../runner/submission-fixture.ts';
 
 export const SEED = 1_987_654_321;
 /** Stands for every secret of the box and of other people. The fixtures put it together from its parts. */

@@ -21,9 +21,9 @@ import { join } from 'node:path';
 import PQueue from 'p-queue';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verbValue } from '../../src/domain/protocol.ts';
+import { type Agent, HONEST, TestBox } from '../runner/runner-client.ts';
+import { loadSubmissions, type SubmissionFixture } from '../runner/submission-fixture.ts';
 import { attack, attackBare, MARKER, type Observation, SEED, type Surroundings } from './attack.ts';
-import { type Agent, HONEST, TestBox } from './runner-client.ts';
-import { loadSubmissions, type SubmissionFixture } from './submission-fixture.ts';
 
 const hostile = loadSubmissions('hostile');
 const honest = loadSubmissions('honest');
