@@ -139,6 +139,10 @@ async function underWay(connection: BoxConnection, job: JobSpec) {
     (error: unknown) => error,
   );
   const supervisor = await started.promise;
+  onTestFinished(async () => {
+    const left = [...(await processesOf(job)), ...((await ended(supervisor)) ? [] : [supervisor])];
+    for (const pid of left) process.kill(pid, 'SIGKILL');
+  });
   await expect
     .poll(async () => (await processesOf(job)).length, { timeout: 20_000 })
     .toBeGreaterThanOrEqual(submittedProcesses);
