@@ -37,13 +37,22 @@ class Home:
         group = Group(self.kind, by_controller["memory"], by_controller["pids"])
         try:
             for folder in group.folders:
-                os.mkdir(folder, 0o755)
+                _make_folder(folder)
             group.set_limits(memory_bytes, processes)
             group.open()
         except OSError:
             group.remove()
             raise
         return group
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        # Of a dead supervisor that had not yet written down its group: names come from inodes, which are used again.
+        remove_folders([path])
+        os.mkdir(path, 0o755)
 
 
 class Group:
