@@ -147,9 +147,14 @@ describe('the queue', () => {
       expect(title(await handle.waitFor(ended, TIMEOUT))).toBe(`Cancelled · #${id}`);
       expect(title(await next.waitFor(ended, TIMEOUT))).toBe(`Passed · #${nextId}`);
       expect(await jobs(id)).toEqual([{ status: 'cancelled', attempt: 1 }]);
-      const results = await running.database.sql`
-        select status from hotlap.outbox where submission_id = ${id} and kind = 'result'`;
-      expect(results).toEqual([{ status: 'sent' }]);
+      await expect
+        .poll(
+          () =>
+            running.database
+              .sql`select status from hotlap.outbox where submission_id = ${id} and kind = 'result'`,
+          POLL,
+        )
+        .toEqual([{ status: 'sent' }]);
     });
   }
 
@@ -219,9 +224,14 @@ describe('the queue', () => {
       { status: 'finished', attempt: attempts + 1 },
       { status: 'finished', attempt: 1 },
     ]);
-    const results = await sql`
-      select status from hotlap.outbox where submission_id = ${id} and kind = 'result'`;
-    expect(results).toEqual([{ status: 'sent' }, { status: 'sent' }]);
+    // Discord shows a message a moment before its row is marked.
+    await expect
+      .poll(
+        () =>
+          sql`select status from hotlap.outbox where submission_id = ${id} and kind = 'result' order by id`,
+        POLL,
+      )
+      .toEqual([{ status: 'sent' }, { status: 'sent' }]);
   });
 
   describe('a result', () => {
