@@ -14,7 +14,7 @@
  * No lock outlives its process: after a kill -9 the server keeps running and the next start uses it.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -307,16 +307,12 @@ class EmbeddedServer {
   async #end(server: Server): Promise<void> {
     const deadline = Date.now() + STOP_DEADLINE_MS;
     process.kill(server.pid, 'SIGINT');
-    while (await this.#stillRuns(server)) {
+    // Its process alone tells: the pid file may already be that of the server which another user starts next.
+    while (await isServer(server.pid)) {
       if (Date.now() > deadline) throw new Error(`PostgreSQL (pid ${server.pid}) did not stop in time.`);
       await delay(POLL_MS);
     }
     this.#options.log.info('PostgreSQL stopped');
-  }
-
-  async #stillRuns(server: Server): Promise<boolean> {
-    const pidFile = await stat(path.join(this.#cluster, 'postmaster.pid')).catch(() => null);
-    return pidFile !== null || (await isServer(server.pid));
   }
 }
 
