@@ -113,9 +113,12 @@ function findCycles(files: SourceFile[]): string[] {
   return faults;
 }
 
-/** A command's file is named after it, so that a command is found by its name. The list of them is `index.ts`. */
+/**
+ * A command's file is named after it, so that a command is found by its name. The list of them is `index.ts`; a folder
+ * holds the parts of the command of its name.
+ */
 function checkCommandName(file: SourceFile): string[] {
-  if (areaOf(file.name) !== 'commands' || file.name === 'commands/index.ts') return [];
+  if (!/^commands\/[^/]+$/.test(file.name) || file.name === 'commands/index.ts') return [];
   const command = /\.setName\(\s*'([^']+)'/.exec(file.text)?.[1];
   const expected = path.posix.basename(file.name, '.ts');
   if (command === expected) return [];

@@ -1,0 +1,18 @@
+/** A group of subcommands below `/admin`: one file of this folder each. */
+import type {
+  AutocompleteInteraction,
+  ChatInputCommandInteraction,
+  MessageComponentInteraction,
+  SlashCommandSubcommandGroupBuilder,
+} from 'discord.js';
+import type { Choice, CommandContext } from '../../src/discord/command.ts';
+
+export interface AdminGroup {
+  name: string;
+  build(group: SlashCommandSubcommandGroupBuilder): SlashCommandSubcommandGroupBuilder;
+  /** By subcommand name; called after the ephemeral reply was deferred. */
+  run: Record<string, (interaction: ChatInputCommandInteraction, context: CommandContext) => Promise<void>>;
+  complete?(interaction: AutocompleteInteraction, context: CommandContext): Promise<Choice[]>;
+  /** A button or menu whose custom id is `admin:<group>:<args...>`; called after the update was deferred. */
+  press?(interaction: MessageComponentInteraction, args: string[], context: CommandContext): Promise<void>;
+}
