@@ -11,6 +11,8 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commands } from '../commands/index.ts';
+import type { Accounts } from './api/auth.ts';
+import { type Api, startApi } from './api/server.ts';
 import { BoxPool } from './boxes/pool.ts';
 import { loadRunnerArchive } from './boxes/runner-archive.ts';
 import { loadOrCreateKey } from './boxes/ssh-key.ts';
@@ -37,6 +39,8 @@ export interface App {
   sql: Sql;
   /** The stand-in for Discord, where no token is configured. */
   playground: Playground | null;
+  /** Null without the role. */
+  api: Pick<Api, 'url'> | null;
   /**
    * Jobs that run on boxes go on there; a successor takes them over. With `endLocalJobs` those on this machine itself are
    * ended and wait in the queue, so that no process stays behind.
@@ -103,11 +107,30 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       stops.push((options) => scheduler.stop(options));
       await scheduler.start();
     }
-    return { sql, playground, stop };
+    const api = config.roles.includes('api') ? await startHttp(config, sql, log, stops) : null;
+    return { sql, playground, api, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Until accounts exist, every token is a wrong one. */
+const noAccounts: Accounts = {
+  findByCliId: async () => null,
+  findByWebId: async () => null,
+  findAdmin: async () => null,
+};
+
+async function startHttp(config: Config, sql: Sql, log: Log, stops: StopPart[]): Promise<Api> {
+  const { host, port } = config.api;
+  const api = await starting(
+    `the HTTP API cannot listen on ${host} port ${port} (HOTLAP_API_HOST, HOTLAP_API_PORT)`,
+    () => startApi({ sql, log, host, port, accounts: noAccounts }),
+  );
+  stops.push(() => api.close());
+  log.info({ url: api.url }, 'the HTTP API listens');
+  return api;
 }
 
 /** The bot, on Discord or on a playground of our own. */

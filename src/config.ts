@@ -47,7 +47,7 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
 }
 
 /** The parts that a process may run: several processes can share the work over one database. */
-export const roles = ['discord', 'scheduler'] as const;
+export const roles = ['discord', 'scheduler', 'api'] as const;
 export type Role = (typeof roles)[number];
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -115,6 +115,19 @@ export const variables = {
     should: 'a whole number from 0 to 65535',
     schema: wholeNumber(0, 65_535, 8765),
   }),
+  HOTLAP_API_PORT: variable({
+    doc: 'Port of the HTTP API; 0 takes any free one.',
+    should: 'a whole number from 0 to 65535',
+    schema: wholeNumber(0, 65_535, 8766),
+  }),
+  HOTLAP_API_HOST: variable({
+    doc: 'Address that the HTTP API listens on: 127.0.0.1 for this machine alone, 0.0.0.0 for everybody.',
+    should: 'an IP address of this machine, or a name for one',
+    schema: z
+      .string()
+      .regex(/^[\w.:-]+$/)
+      .default('127.0.0.1'),
+  }),
   HOTLAP_SSH_KEY: variable({
     doc: 'Private key for the boxes. Unset: ssh/id_ed25519 in HOTLAP_DATA_DIR, made when first needed.',
     should: 'the path of a private key file',
@@ -136,7 +149,7 @@ export const variables = {
     schema: wholeNumber(1, 64, 1),
   }),
   HOTLAP_ROLES: variable({
-    doc: 'What this process does, with commas between: discord (the bot), scheduler (runs jobs on boxes).',
+    doc: 'What this process does, with commas between: discord (the bot), scheduler (runs jobs on boxes), api (HTTP).',
     should: `one or more of ${roles.join(', ')}, with commas between`,
     schema: z
       .string()
@@ -177,6 +190,7 @@ export interface Config {
   dataDir: string;
   problemsDir: string;
   playground: { port: number };
+  api: { host: string; port: number };
   boxes: {
     sshKeyPath: string;
     localBox: 'auto' | 'on' | 'off';
@@ -260,6 +274,7 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
     dataDir,
     problemsDir: path.resolve(baseDir, values.HOTLAP_PROBLEMS_DIR),
     playground: { port: values.HOTLAP_PLAYGROUND_PORT },
+    api: { host: values.HOTLAP_API_HOST, port: values.HOTLAP_API_PORT },
     boxes: {
       sshKeyPath: path.resolve(baseDir, values.HOTLAP_SSH_KEY ?? path.join(dataDir, 'ssh', 'id_ed25519')),
       localBox: values.HOTLAP_LOCAL_BOX,

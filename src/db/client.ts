@@ -93,3 +93,8 @@ async function unlessBroken<T>(work: () => T | Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+/** Throws where the database does not answer. */
+export async function pingDatabase(db: Db): Promise<void> {
+  await db`select 1`;
+}

@@ -45,6 +45,7 @@ describe('a restart in mid-job', () => {
       HOTLAP_DATA_DIR: join(scratch, 'data'),
       HOTLAP_PROBLEMS_DIR: join(scratch, 'problems'),
       HOTLAP_PLAYGROUND_PORT: '0',
+      HOTLAP_API_PORT: '0',
     });
     const app = await startApp(config, quietLog);
     apps.push(app);

@@ -38,6 +38,7 @@ export async function runningApp(options: {
     HOTLAP_DATA_DIR: dataDir,
     HOTLAP_PROBLEMS_DIR: problemsDir,
     HOTLAP_PLAYGROUND_PORT: '0',
+    HOTLAP_API_PORT: '0',
     ...options.env,
   });
   const app = await startApp(config, quietLog);

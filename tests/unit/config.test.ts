@@ -25,13 +25,14 @@ describe('parseConfig', () => {
       dataDir: '/srv/hotlap/.hotlap',
       problemsDir: '/srv/hotlap/problems',
       playground: { port: 8765 },
+      api: { host: '127.0.0.1', port: 8766 },
       boxes: {
         sshKeyPath: '/srv/hotlap/.hotlap/ssh/id_ed25519',
         localBox: 'auto',
         localGpu: null,
         localSlots: 1,
       },
-      roles: ['discord', 'scheduler'],
+      roles: ['discord', 'scheduler', 'api'],
       log: { level: 'info', format: 'auto' },
     });
   });
@@ -39,7 +40,7 @@ describe('parseConfig', () => {
   it('takes one role, or several with commas and blanks between, and no other word', () => {
     expect(parseConfig({ HOTLAP_ROLES: ' scheduler , discord ' }).roles).toEqual(['scheduler', 'discord']);
     expect(faultsOf({ HOTLAP_ROLES: 'discord,cook' })).toEqual([
-      'HOTLAP_ROLES: should be one or more of discord, scheduler, with commas between (got "discord,cook")',
+      'HOTLAP_ROLES: should be one or more of discord, scheduler, api, with commas between (got "discord,cook")',
     ]);
     expect(faultsOf({ HOTLAP_ROLES: ',' })).toHaveLength(1);
   });
@@ -62,6 +63,8 @@ describe('parseConfig', () => {
       HOTLAP_DATA_DIR: 'data',
       HOTLAP_PROBLEMS_DIR: '/problems',
       HOTLAP_PLAYGROUND_PORT: '0',
+      HOTLAP_API_PORT: '80',
+      HOTLAP_API_HOST: '0.0.0.0',
       HOTLAP_SSH_KEY: 'keys/box',
       HOTLAP_LOCAL_BOX: 'off',
       HOTLAP_LOCAL_GPU: 'H100',
@@ -85,6 +88,7 @@ describe('parseConfig', () => {
       dataDir: '/srv/data',
       problemsDir: '/problems',
       playground: { port: 0 },
+      api: { host: '0.0.0.0', port: 80 },
       boxes: { sshKeyPath: '/srv/keys/box', localBox: 'off', localGpu: 'H100', localSlots: 8 },
       roles: ['scheduler'],
       log: { level: 'debug', format: 'json' },
@@ -122,6 +126,8 @@ describe('parseConfig', () => {
   it.each([
     ['HOTLAP_PLAYGROUND_PORT', '65536'],
     ['HOTLAP_PLAYGROUND_PORT', '80.5'],
+    ['HOTLAP_API_PORT', '-1'],
+    ['HOTLAP_API_HOST', 'http://x'],
     ['HOTLAP_LOCAL_SLOTS', '-1'],
     ['HOTLAP_LOCAL_BOX', 'yes'],
     ['HOTLAP_LOCAL_GPU', 'H 100'],

@@ -1,0 +1,105 @@
+/**
+ * From whatever goes wrong to an answer. Clients read one key of an error: `detail`, always one string. Beside it stands
+ * a `code` for programs. A bug answers with a reference that the log knows, and with nothing else.
+ */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { isConnectionError } from '../db/client.ts';
+import { UserError } from '../domain/errors.ts';
+
+/** A refusal that only HTTP knows: a missing header, a parameter of the wrong type. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  /** Sent as `Retry-After`. */
+  readonly retryAfterS: number | null;
+
+  /** `detail` is shown as it is. */
+  constructor(status: number, code: string, detail: string, retryAfterS: number | null = null) {
+    super(detail);
+    this.name = 'Refusal';
+    this.status = status;
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+export interface ErrorAnswer {
+  status: number;
+  body: { detail: string; code: string; request_id?: string };
+  retryAfterS: number | null;
+}
+
+const RETRY_S = 5;
+
+/** What Fastify itself refuses, in our words. */
+const fastifyErrors: Record<string, { status: number; code: string; detail: string }> = {
+  FST_ERR_BAD_URL: { status: 400, code: 'bad-url', detail: 'The path of the URL is not valid.' },
+  FST_ERR_MAX_PARAM_LENGTH: { status: 404, code: 'not-found', detail: 'Not Found' },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    status: 415,
+    code: 'media-type',
+    detail: 'This Content-Type is not taken here; files come as multipart/form-data, all else as JSON.',
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    status: 400,
+    code: 'content-length',
+    detail: 'The body is not as long as Content-Length says.',
+  },
+  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: 'body-too-large', detail: 'The body is too large.' },
+  FST_ERR_CTP_EMPTY_JSON_BODY: { status: 422, code: 'invalid', detail: 'The body is empty; send JSON.' },
+  FST_ERR_CTP_INVALID_JSON_BODY: { status: 422, code: 'invalid', detail: 'The body is not valid JSON.' },
+  FST_ERR_HANDLER_TIMEOUT: { status: 503, code: 'too-slow', detail: 'This took too long. Try again.' },
+};
+
+/** Also says whether the error is a bug of ours, which belongs into the log. */
+export function answerTo(error: unknown, requestId: string): ErrorAnswer & { isBug: boolean } {
+  const answer = (status: number, code: string, detail: string, retryAfterS: number | null = null) => ({
+    status,
+    body: { detail, code },
+    retryAfterS,
+    isBug: false,
+  });
+  if (error instanceof UserError) return answer(error.status, error.code, `${error.text} ${error.next}`);
+  if (error instanceof Refusal) return answer(error.status, error.code, error.message, error.retryAfterS);
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const faults = error.validation.map((issue) => {
+      const where = issue.instancePath.replace(/^\//, '').replaceAll('/', '.');
+      return `${where || (error.validationContext ?? 'request')}: ${issue.message}`;
+    });
+    return answer(422, 'invalid', faults.join('; '));
+  }
+  const { code, statusCode } = error as Partial<FastifyError>;
+  const known = fastifyErrors[String(code)];
+  if (known) return answer(known.status, known.code, known.detail);
+  if (isConnectionError(error)) {
+    return answer(503, 'database-away', 'The database is away for a moment. Try again.', RETRY_S);
+  }
+  // Class 22, data exception: a value that PostgreSQL cannot take, such as a NUL character in a name.
+  if (/^22\d/.test(String(code))) return answer(422, 'invalid', 'A value of the request cannot be used.');
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return answer(statusCode, 'bad-request', 'The request cannot be understood.');
+  }
+  return {
+    status: 500,
+    body: {
+      detail: `Something went wrong on our side. Tell an organiser this reference: ${requestId}.`,
+      code: 'internal',
+      request_id: requestId,
+    },
+    retryAfterS: null,
+    isBug: true,
+  };
+}
+
+export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = answerTo(error, request.id);
+  if (answer.isBug) request.log.error({ error, route: request.routeOptions.url }, 'a request failed');
+  if (answer.retryAfterS !== null) reply.header('retry-after', String(Math.ceil(answer.retryAfterS)));
+  // Without the route's serializer: the answer of an error has one shape everywhere.
+  return reply
+    .code(answer.status)
+    .type('application/json; charset=utf-8')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(answer.body);
+}

@@ -1,0 +1,76 @@
+/** A client of the HTTP API that speaks plain HTTP/1.1 over kept-alive connections and looks at what comes back. */
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+  /** The body as JSON; throws where it is none. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at foreign JSON
+  json(): any;
+}
+
+export interface Call {
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+}
+
+export class ApiClient {
+  readonly #url: string;
+  readonly #headers: Record<string, string>;
+  readonly #agent: Agent;
+
+  constructor(url: string, headers: Record<string, string> = {}, agent = new Agent({ keepAlive: true })) {
+    this.#url = url;
+    this.#headers = headers;
+    this.#agent = agent;
+  }
+
+  /** Another person over the same connections. */
+  as(headers: Record<string, string>): ApiClient {
+    return new ApiClient(this.#url, headers, this.#agent);
+  }
+
+  /** The path goes out as it is given. */
+  call(method: string, path: string, options: Call = {}): Promise<Answer> {
+    const { hostname, port } = new URL(this.#url);
+    return new Promise((resolve, reject) => {
+      const headers = {
+        ...this.#headers,
+        ...(options.body !== undefined && { 'content-length': String(Buffer.byteLength(options.body)) }),
+        ...options.headers,
+      };
+      const sent = request({ hostname, port, method, path, headers, agent: this.#agent }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.once('error', reject);
+        response.once('end', () => {
+          const text = Buffer.concat(parts).toString('utf8');
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            json: () => JSON.parse(text),
+          });
+        });
+      });
+      sent.once('error', reject);
+      sent.end(options.body);
+    });
+  }
+
+  get(path: string): Promise<Answer> {
+    return this.call('GET', path);
+  }
+
+  send(method: string, path: string, body: unknown): Promise<Answer> {
+    return this.call(method, path, {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
