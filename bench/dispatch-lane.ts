@@ -102,6 +102,8 @@ export class DispatchLane {
         hostKey: sshd.hostKeyFingerprint,
         gpuTypes: ['CPU'],
         slots: 1,
+        unsafe: false,
+        sandbox: { engine: 'bubblewrap' },
       });
       const lane = new DispatchLane(sql, sshd, pool, closers);
       pool.times = lane.times;

@@ -15,7 +15,7 @@ const NULL_EVALUATION = `import os
 os.write(int(os.environ["POPCORN_FD"]), b"test-count: 1\\ntest.0.spec: size: 1; seed: 1\\ntest.0.status: pass\\ncheck: pass\\n")
 `;
 
-type Setting = JobSpec['sandbox'];
+type Setting = Exclude<JobSpec['sandbox'], 'required'>;
 
 export const sandbox: Part = {
   name: 'sandbox',

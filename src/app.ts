@@ -31,6 +31,7 @@ import { dispatchInteractions } from './discord/dispatch.ts';
 import { registerCommands } from './discord/register.ts';
 import type { Log } from './log.ts';
 import { type Playground, startPlayground } from './playground/playground.ts';
+import { examineBox } from './scheduler/box-monitor.ts';
 import { registerLocalBox } from './scheduler/local-box.ts';
 import { registerBox, scanBox } from './scheduler/register-box.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
@@ -169,7 +170,8 @@ async function startDiscord(
     adminRoleId: discord.adminRoleId,
     boxes: {
       scan: scanBox,
-      register: (box) => registerBox(sql, pool, box),
+      register: (box, onStep) => registerBox(sql, pool, box, onStep),
+      examine: (box, onFinding) => examineBox(sql, pool, box, onFinding),
       publicKey: async () => parts.publicKey,
     },
     syncProblems: () => syncProblems(sql, config.problemsDir),

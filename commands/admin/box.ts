@@ -6,20 +6,38 @@ import {
   ButtonStyle,
   type ChatInputCommandInteraction,
   type MessageComponentInteraction,
+  type SlashCommandSubcommandBuilder,
 } from 'discord.js';
-import { countLeasedJobs, findBox, listBoxes, notifyBoxes, removeBox } from '../../src/db/boxes.ts';
+import { listBoxEvents } from '../../src/db/box-checks.ts';
+import {
+  type BoxRow,
+  countLeasedJobs,
+  drainBox,
+  findBox,
+  listBoxes,
+  notifyBoxes,
+  removeBox,
+  resumeBox,
+} from '../../src/db/boxes.ts';
 import type { CommandContext } from '../../src/discord/command.ts';
 import type { NewBox } from '../../src/domain/box.ts';
 import { UserError } from '../../src/domain/errors.ts';
-import { boxListEmbed, probeLines } from '../../src/reports/box-embed.ts';
+import { boxHistoryLines, boxListEmbed } from '../../src/reports/box-embed.ts';
 import { code } from '../../src/reports/markdown.ts';
-import { noticeEmbed, refusalEmbed } from '../../src/reports/notice-embed.ts';
+import { noticeEmbed } from '../../src/reports/notice-embed.ts';
 import type { AdminGroup } from './group.ts';
+import { LiveFindings } from './live-findings.ts';
 
 const CONFIRM_MS = 10 * 60_000;
 
 /** Boxes whose host key waits to be confirmed. */
 const pending = new Map<string, NewBox>();
+
+function nameOf(sub: SlashCommandSubcommandBuilder): SlashCommandSubcommandBuilder {
+  return sub.addStringOption((option) =>
+    option.setName('name').setDescription('Which one').setRequired(true).setAutocomplete(true),
+  );
+}
 
 export const boxGroup: AdminGroup = {
   name: 'box',
@@ -50,20 +68,35 @@ export const boxGroup: AdminGroup = {
               .setMaxLength(100),
           )
           .addIntegerOption((option) =>
-            option.setName('slots').setDescription('Jobs at once (1)').setMinValue(1).setMaxValue(64),
+            option
+              .setName('slots')
+              .setDescription('Jobs at once; left out: one per GPU')
+              .setMinValue(1)
+              .setMaxValue(64),
+          )
+          .addBooleanOption((option) =>
+            option
+              .setName('unsafe')
+              .setDescription('Run submissions there even without a sandbox; every result says so'),
           ),
       )
       .addSubcommand((sub) => sub.setName('list').setDescription('All machines and how they are'))
       .addSubcommand((sub) =>
-        sub
-          .setName('remove')
-          .setDescription('Take a machine out; what runs there ends first')
-          .addStringOption((option) =>
-            option.setName('name').setDescription('Which one').setRequired(true).setAutocomplete(true),
-          ),
+        nameOf(sub.setName('doctor').setDescription('Look a machine over, now and in full')),
+      )
+      .addSubcommand((sub) =>
+        nameOf(
+          sub.setName('drain').setDescription('Start nothing new there; what runs ends in its own time'),
+        ),
+      )
+      .addSubcommand((sub) =>
+        nameOf(sub.setName('resume').setDescription('Use a drained or quarantined machine again')),
+      )
+      .addSubcommand((sub) =>
+        nameOf(sub.setName('remove').setDescription('Take a machine out; what runs there ends first')),
       ),
 
-  run: { add: addBox, list: showBoxes, remove: dropBox },
+  run: { add: addBox, list: showBoxes, doctor: examine, drain, resume, remove: dropBox },
 
   async complete(interaction, context) {
     const typed = interaction.options.getFocused().toLowerCase();
@@ -102,7 +135,9 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
     username: options.getString('user', true).trim(),
     hostKey: fingerprint,
     gpuTypes: gpu === null ? null : gpu.split(/[\s,]+/).filter((word) => word !== ''),
-    slots: options.getInteger('slots') ?? 1,
+    slots: options.getInteger('slots'),
+    unsafe: options.getBoolean('unsafe') ?? false,
+    sandbox: { engine: 'bubblewrap' },
   };
   const key = randomBytes(8).toString('hex');
   pending.set(key, draft);
@@ -141,17 +176,14 @@ async function confirmBox(
   context: CommandContext,
   draft: NewBox,
 ): Promise<void> {
-  await interaction.editReply({
-    embeds: [noticeEmbed(`Adding ${draft.name}`, 'Logging in and looking around …')],
-    components: [],
-  });
+  const live = new LiveFindings(interaction, `Adding ${draft.name}`);
   try {
-    const { gpuTypes, probe } = await context.boxes.register(draft);
-    const title = `${draft.name} is ready for ${gpuTypes.join(', ')}`;
-    await interaction.editReply({ embeds: [noticeEmbed(title, probeLines(probe).join('\n'))] });
+    live.add({ name: 'Host key', state: 'ok', text: `${draft.hostKey}, confirmed and pinned` });
+    const { gpuTypes } = await context.boxes.register(draft, (step) => live.add(step));
+    await live.end(`${draft.name} is ready for ${gpuTypes.join(', ')}`, 'good', 'It takes jobs from now on.');
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    await interaction.editReply({ embeds: [refusalEmbed(error)] });
+    await live.end(`${draft.name} was not added`, 'bad', `${error.text}\n\n**What to do** ${error.next}`);
   }
 }
 
@@ -160,6 +192,7 @@ async function showBoxes(interaction: ChatInputCommandInteraction, context: Comm
   const views = await Promise.all(
     boxes.map(async (box) => ({
       ...box,
+      slots: box.lanes.length,
       address: box.host === null ? null : `${box.username}@${box.host}:${box.port}`,
       running: await countLeasedJobs(context.sql, box.id),
     })),
@@ -167,10 +200,56 @@ async function showBoxes(interaction: ChatInputCommandInteraction, context: Comm
   await interaction.editReply({ embeds: [boxListEmbed(views)] });
 }
 
-async function dropBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+async function examine(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const box = await namedBox(interaction, context);
+  const live = new LiveFindings(interaction, `Looking at ${box.name}`);
+  await context.boxes.examine(box, (finding) => live.add(finding));
+  const now = (await findBox(context.sql, box.name))?.state ?? 'removed';
+  const history = boxHistoryLines(await listBoxEvents(context.sql, box.id, 5));
+  const isBad = live.findings.some((finding) => finding.state === 'bad');
+  const verdict = isBad ? 'Mend what is marked ❌ above.' : 'Nothing is out of order.';
+  const text = [`${verdict} The box is **${now}**.`, ...(history.length > 0 ? ['', ...history] : [])].join(
+    '\n',
+  );
+  await live.end(`${box.name}: ${isBad ? 'trouble' : 'in order'}`, isBad ? 'bad' : 'good', text);
+}
+
+async function drain(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const box = await namedBox(interaction, context);
+  await drainBox(context.sql, box.id, `by ${interaction.user.username}`);
+  await notifyBoxes(context.sql);
+  const running = await countLeasedJobs(context.sql, box.id);
+  const text =
+    running > 0
+      ? `Nothing new is started there. ${running} ${running === 1 ? 'job ends' : 'jobs end'} in its own time; \`/admin box list\` says when it is drained.`
+      : 'Nothing runs there, and nothing new is started.';
+  await interaction.editReply({
+    embeds: [
+      noticeEmbed(`${box.name} is being drained`, `${text} \`/admin box resume\` takes it back into use.`),
+    ],
+  });
+}
+
+async function resume(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const box = await namedBox(interaction, context);
+  if (!(await resumeBox(context.sql, box.id, `resumed by ${interaction.user.username}`))) {
+    throw new UserError('box-not-stopped', { box: box.name, state: box.state });
+  }
+  await notifyBoxes(context.sql);
+  await interaction.editReply({
+    embeds: [noticeEmbed(`${box.name} is in use again`, 'It takes jobs from now on.')],
+  });
+}
+
+async function namedBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<BoxRow> {
   const name = interaction.options.getString('name', true);
   const box = await findBox(context.sql, name);
   if (!box) throw new UserError('unknown-box', { box: name });
+  return box;
+}
+
+async function dropBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const box = await namedBox(interaction, context);
   await removeBox(context.sql, box.id);
   await notifyBoxes(context.sql);
   const running = await countLeasedJobs(context.sql, box.id);

@@ -11,6 +11,7 @@
 import type { z } from 'zod';
 import { BoxError } from '../domain/errors.ts';
 import {
+  type GpuHealth,
   type JobEvent,
   type JobResult,
   type JobSpec,
@@ -35,6 +36,7 @@ const timeoutMs: Record<Exclude<Verb, 'follow' | 'status'>, number> = {
   start: 60_000,
   cancel: 60_000,
   probe: 120_000,
+  health: 30_000,
   forget: 60_000,
   sweep: 120_000,
 };
@@ -148,6 +150,11 @@ export class BoxAgent {
   /** What the machine is and has. */
   probe(): Promise<ProbeReport> {
     return this.#request('probe', {});
+  }
+
+  /** How the GPUs are at this moment; empty on a machine without any. */
+  async health(): Promise<GpuHealth[]> {
+    return (await this.#request('health', {})).gpus;
   }
 
   /** Removes the folder of a finished job. */

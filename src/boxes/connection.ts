@@ -6,10 +6,8 @@
  * connection; otherwise the connection is made anew. After a failure the next attempt waits, longer each time; an agent
  * that dies soon after it was opened counts as a failure too, so that one that crashes does not spin.
  *
- * A box may also connect well and crash under every job. `jobEnded` is told how each job ended there. One that ended by
- * a crash of the runner costs the box its agent: the next is opened only after a look that the runner is still in its
- * place. Crashes of several jobs in a row cost it our trust for a while: `checkTrust` throws, and whoever hands out new
- * jobs takes the box for away. Jobs that are on the box already are not affected.
+ * A job that ended by a crash of the runner costs the box its agent: the next is opened only after a look that the runner
+ * is still in its place.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BoxError } from '../domain/errors.ts';
@@ -24,7 +22,7 @@ import type { Transport } from './transport.ts';
 export interface BoxAddress {
   id: string;
   name: string;
-  kind: 'ssh' | 'local';
+  kind: 'ssh' | 'local' | 'slurm';
   /** These four are null for a local box. */
   host: string | null;
   port: number | null;
@@ -46,18 +44,11 @@ export interface ConnectionOptions {
   keepaliveMs?: number;
   readyTimeoutMs?: number;
   silenceMs?: number;
-  /** How long a box on which several jobs in a row crashed gets no more of them, the first time. */
-  distrustMs?: number;
 }
 
 /** The pause before the first, second, ... attempt in a row; the last one repeats. */
 const PAUSES_MS = [0, 250, 500, 1_000, 2_000, 5_000, 10_000];
 const LIVED_MS = 5_000;
-/** Crashes of so many different jobs in a row: one submission that crashes the runner must not take the box with it. */
-const CRASHES_OF_A_BAD_BOX = 3;
-/** Each further crash after that time doubles it, up to the limit. */
-const DISTRUST_MS = 30_000;
-const LONGEST_DISTRUST_MS = 10 * 60_000;
 
 export class BoxConnection {
   readonly box: BoxAddress;
@@ -67,9 +58,6 @@ export class BoxConnection {
   #agent: BoxAgent | undefined;
   #attempt: Promise<BoxAgent> | undefined;
   #failures = 0;
-  /** Job ids of the crashes since the last job that ended well. */
-  readonly #crashed = new Set<string>();
-  #distrust: { error: BoxError; until: number; forMs: number } | undefined;
 
   constructor(box: BoxAddress, options: ConnectionOptions) {
     this.box = box;
@@ -99,32 +87,9 @@ export class BoxConnection {
     return this.#attempt;
   }
 
-  /** Throws BoxError `runner-crashed` while the box is to get no new jobs because the last ones crashed there. */
-  checkTrust(): void {
-    if (this.#distrust !== undefined && Date.now() < this.#distrust.until) throw this.#distrust.error;
-  }
-
-  /**
-   * To be told of each job that ended on `agent`: `crash` is the box's error `runner-crashed`, or null when the box did
-   * its work. Other failures of a box say nothing either way and are not told.
-   */
-  jobEnded(agent: BoxAgent, jobKey: string, crash: BoxError | null): void {
-    if (crash === null) {
-      this.#crashed.clear();
-      this.#distrust = undefined;
-      return;
-    }
+  /** The runner crashed under a job on `agent`: it is not used again. */
+  runnerCrashed(agent: BoxAgent): void {
     if (this.#agent === agent) void agent.close();
-    this.#crashed.add(jobKey.replace(/\.[^.]*$/, ''));
-    if (this.#crashed.size < CRASHES_OF_A_BAD_BOX) return;
-    const last = this.#distrust;
-    // Those that were under way when the trust was lost only confirm it.
-    if (last !== undefined && Date.now() < last.until) return;
-    const firstMs = this.#options.distrustMs ?? DISTRUST_MS;
-    const forMs = last === undefined ? firstMs : Math.min(last.forMs * 2, LONGEST_DISTRUST_MS);
-    const words = `${this.#crashed.size} jobs in a row crashed here, the last with: ${crash.message}`;
-    const error = new BoxError('runner-crashed', words, { cause: crash });
-    this.#distrust = { error, until: Date.now() + forMs, forMs };
   }
 
   /** Ends the agent and the connection; jobs on the box go on. The connection is of no more use. */

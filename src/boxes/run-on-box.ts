@@ -84,7 +84,7 @@ export async function runOnBox(
       if (error.kind === 'unknown-job' && !started) signal?.throwIfAborted();
       // The same kinds can also come from connecting anew, where they say nothing about the job.
       if (agent !== undefined && saidByBox.includes(error.kind)) {
-        if (error.kind === 'runner-crashed') connection.jobEnded(agent, job.job_key, error);
+        if (error.kind === 'runner-crashed') connection.runnerCrashed(agent);
         throw error;
       }
       // The patience starts anew with each agent that answered something, not with one that only said hello.
@@ -93,11 +93,10 @@ export async function runOnBox(
       if (!patient || !transient.includes(error.kind)) throw sent ? new JobMayStillRun(error) : error;
       continue;
     }
-    if (result.outcome === 'finished') connection.jobEnded(agent, job.job_key, null);
     if (result.outcome !== 'box-error') return result;
     const { kind, message } = result.error ?? { kind: 'runner-crashed', message: 'the box gave no reason' };
     const error = new BoxError(kind, message);
-    if (kind === 'runner-crashed') connection.jobEnded(agent, job.job_key, error);
+    if (kind === 'runner-crashed') connection.runnerCrashed(agent);
     throw error;
   }
 }

@@ -1,61 +1,74 @@
 /** Registered boxes and what happened to them. */
-import type { ProbeReport } from '../domain/protocol.ts';
+import { type BoxLayout, type SandboxChoice, servedTypes } from '../domain/box.ts';
+import type { Canary, ProbeReport } from '../domain/protocol.ts';
 import type { Db } from './client.ts';
 
-export type BoxState = 'ready' | 'offline' | 'removed';
+/**
+ * ready and offline follow from whether it answers. An organiser drains it. Evidence quarantines it. Only on a box that
+ * is ready are jobs started; what runs on it ends in its own time, whatever its state becomes.
+ */
+export type BoxState = 'ready' | 'draining' | 'quarantined' | 'offline' | 'removed';
+export type BoxKind = 'local' | 'ssh' | 'slurm';
 
-export interface BoxRow {
+export interface BoxRow extends BoxLayout {
   id: number;
   name: string;
-  kind: 'local' | 'ssh';
+  kind: BoxKind;
   host: string | null;
   port: number | null;
   username: string | null;
   hostKey: string | null;
+  /** Of all lanes, and those served as a whole. */
   gpuTypes: string[];
-  slots: number;
   state: BoxState;
-  /** Why it is offline, for admins. */
+  /** Why it is not ready, for admins. */
   problem: string | null;
   probe: ProbeReport | null;
+  /** Submissions may run without a sandbox. */
+  unsafe: boolean;
+  sandbox: SandboxChoice;
+  baseline: Canary | null;
 }
 
-const columns = (db: Db) => db`
-  id, name, kind, host, port, username, host_key as "hostKey", gpu_types as "gpuTypes", slots, state, problem, probe`;
+export type NewBoxRow = Pick<BoxRow, 'name' | 'kind' | 'host' | 'port' | 'username' | 'hostKey' | 'probe'> &
+  BoxLayout &
+  Partial<Pick<BoxRow, 'unsafe' | 'sandbox' | 'baseline'>>;
+
+export const boxColumns = (db: Db) => db`
+  id, name, kind, host, port, username, host_key as "hostKey", gpu_types as "gpuTypes", whole_types as "wholeTypes", lanes,
+  state, problem, probe, unsafe, sandbox, baseline`;
 
 /** All but the removed ones, by name. */
 export async function listBoxes(db: Db): Promise<BoxRow[]> {
-  return db<BoxRow[]>`select ${columns(db)} from hotlap.boxes where state <> 'removed' order by lower(name)`;
+  return db<
+    BoxRow[]
+  >`select ${boxColumns(db)} from hotlap.boxes where state <> 'removed' order by lower(name)`;
 }
 
 /** Removed boxes on which jobs of ours may still run: somebody has to see those to their end. */
 export async function listRemovedBoxesAtWork(db: Db): Promise<BoxRow[]> {
   return db<BoxRow[]>`
-    select ${columns(db)} from hotlap.boxes b
+    select ${boxColumns(db)} from hotlap.boxes b
     where state = 'removed' and exists (
       select from hotlap.jobs j where j.box_id = b.id and j.status in ('leased', 'running'))`;
 }
 
 export async function findBox(db: Db, name: string): Promise<BoxRow | null> {
   const [row] = await db<BoxRow[]>`
-    select ${columns(db)} from hotlap.boxes where lower(name) = lower(${name}) and state <> 'removed'`;
+    select ${boxColumns(db)} from hotlap.boxes where lower(name) = lower(${name}) and state <> 'removed'`;
   return row ?? null;
 }
 
 /** Null when the name is taken. */
-export async function insertBox(
-  db: Db,
-  box: Pick<
-    BoxRow,
-    'name' | 'kind' | 'host' | 'port' | 'username' | 'hostKey' | 'gpuTypes' | 'slots' | 'probe'
-  >,
-): Promise<BoxRow | null> {
+export async function insertBox(db: Db, box: NewBoxRow): Promise<BoxRow | null> {
   const [row] = await db<BoxRow[]>`
-    insert into hotlap.boxes (name, kind, host, port, username, host_key, gpu_types, slots, probe)
-    values (${box.name}, ${box.kind}, ${box.host}, ${box.port}, ${box.username}, ${box.hostKey}, ${box.gpuTypes},
-      ${box.slots}, ${box.probe ? db.json({ ...box.probe }) : null})
+    insert into hotlap.boxes (name, kind, host, port, username, host_key, gpu_types, whole_types, lanes, probe, unsafe,
+      sandbox, baseline)
+    values (${box.name}, ${box.kind}, ${box.host}, ${box.port}, ${box.username}, ${box.hostKey}, ${servedTypes(box)},
+      ${box.wholeTypes}, ${lanesJson(db, box)}, ${box.probe ? db.json({ ...box.probe }) : null}, ${box.unsafe ?? false},
+      ${db.json(box.sandbox ?? { engine: 'bubblewrap' })}, ${box.baseline ? db.json({ ...box.baseline }) : null})
     on conflict (lower(name)) where state <> 'removed' do nothing
-    returning ${columns(db)}`;
+    returning ${boxColumns(db)}`;
   return row ?? null;
 }
 
@@ -63,39 +76,68 @@ export async function insertBox(
 export async function updateLocalBox(
   db: Db,
   id: number,
-  box: Pick<BoxRow, 'gpuTypes' | 'slots' | 'probe'>,
+  box: BoxLayout & Pick<BoxRow, 'probe' | 'unsafe'>,
 ): Promise<void> {
   await db`
-    update hotlap.boxes set gpu_types = ${box.gpuTypes}, slots = ${box.slots},
-      probe = ${box.probe ? db.json({ ...box.probe }) : null}
+    update hotlap.boxes set gpu_types = ${servedTypes(box)}, whole_types = ${box.wholeTypes},
+      lanes = ${lanesJson(db, box)}, unsafe = ${box.unsafe}, probe = ${box.probe ? db.json({ ...box.probe }) : null}
     where id = ${id} and kind = 'local'`;
 }
 
-/**
- * ready <-> offline, with the reason as it is now; a removed box stays removed. Only a change of state writes an event,
- * and owes organisers a notice; the local machine that stands back is none.
- */
+function lanesJson(db: Db, { lanes }: BoxLayout) {
+  return db.json(lanes.map((lane) => ({ ...lane })));
+}
+
+/** ready <-> offline, as the box answers or not, with the reason as it is now. Others stay what they are. */
 export async function setBoxState(
   db: Db,
   id: number,
   state: 'ready' | 'offline',
   problem: string | null,
 ): Promise<void> {
-  await db`
+  await moveBox(db, id, ['ready', 'offline'], state, problem);
+}
+
+/** An organiser's wish: nothing new is started there until `resumeBox`. False when it was removed meanwhile. */
+export async function drainBox(db: Db, id: number, why: string): Promise<boolean> {
+  return moveBox(db, id, ['ready', 'offline', 'quarantined', 'draining'], 'draining', why);
+}
+
+/** draining | quarantined -> ready, by an organiser. False when it was neither. */
+export async function resumeBox(db: Db, id: number, why: string): Promise<boolean> {
+  return moveBox(db, id, ['draining', 'quarantined'], 'ready', null, why);
+}
+
+/**
+ * Only a change of state writes an event and owes organisers a notice; the local machine that stands back is none. False
+ * when the box was in none of the states `from`.
+ */
+export async function moveBox(
+  db: Db,
+  id: number,
+  from: readonly BoxState[],
+  state: Exclude<BoxState, 'removed'>,
+  problem: string | null,
+  message = problem ?? '',
+): Promise<boolean> {
+  const rows = await db<{ id: number }[]>`
     with before as (
-      select id, state from hotlap.boxes where id = ${id} and state <> 'removed' for update
+      select id, state from hotlap.boxes where id = ${id} and state = any(${from as BoxState[]}) for update
     ), changed as (
       update hotlap.boxes b set state = ${state}, problem = ${problem}
       from before where b.id = before.id returning b.id, before.state <> ${state} as turned
     ), event as (
       insert into hotlap.box_events (box_id, kind, message)
-      select id, ${state}, ${problem ?? ''} from changed where turned returning id, box_id, kind, message
+      select id, ${state}, ${message}::text from changed where turned returning id, box_id, kind, message
+    ), owed as (
+      insert into hotlap.outbox (kind, dedupe_key, payload)
+      select 'box-notice', 'box-event-' || e.id,
+        jsonb_build_object('box', b.name, 'state', e.kind, 'message', e.message)
+      from event e join hotlap.boxes b on b.id = e.box_id where b.kind <> 'local'
+      returning pg_notify('hotlap_outbox', '')
     )
-    insert into hotlap.outbox (kind, dedupe_key, payload)
-    select 'box-notice', 'box-event-' || e.id,
-      jsonb_build_object('box', b.name, 'state', e.kind, 'message', e.message)
-    from event e join hotlap.boxes b on b.id = e.box_id where b.kind <> 'local'
-    returning pg_notify('hotlap_outbox', '')`;
+    select id, (select count(*) from owed) from changed`;
+  return rows.length > 0;
 }
 
 /** Any state -> removed. */

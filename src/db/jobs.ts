@@ -7,6 +7,7 @@
  *
  * Lock order everywhere: the submission's row, then its jobs. A claim touches a job's row alone.
  */
+import { CPU_TYPE } from '../domain/box.ts';
 import type { BoxErrorKind } from '../domain/errors.ts';
 import type { Mode } from '../domain/submission.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
@@ -18,6 +19,8 @@ export interface Lease {
   token: string;
   attempt: number;
   boxId: number;
+  /** The lane of the box that it has, the first one when it has all. */
+  slot: number;
   /** The job may be running on the box already: an earlier holder started it there. */
   takenOver: boolean;
 }
@@ -37,11 +40,11 @@ export const LEASE_RENEWAL_MS = 5000;
 const AVOID_BOX_SECONDS = 60;
 /** Heads of the queue that are tried: several schedulers may be claiming at the same moment. */
 const CANDIDATES = 8;
-const UNIQUE_VIOLATION = '23505';
+const EXCLUSION_VIOLATION = '23P01';
 
 const lease = (db: Db, takenOver: boolean) => db`
   jobs.id as "jobId", jobs.submission_id as "submissionId", jobs.lease_token as token, jobs.attempt,
-  jobs.box_id as "boxId",
+  jobs.box_id as "boxId", jobs.slot,
   ${takenOver}::boolean as "takenOver"`;
 const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
@@ -55,50 +58,73 @@ export async function insertJob(
     gpuType: string;
     secret: boolean;
     priority: number;
+    /** Needs all GPUs of a box. */
+    multiGpu: boolean;
   },
 ): Promise<void> {
   await db`
-    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority, turn)
+    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority, multi_gpu, turn)
     values (${job.submissionId}, ${job.userId}, ${job.leaderboardId}, ${job.mode}, ${job.gpuType}, ${job.secret},
-      ${job.priority}, (
+      ${job.priority}, ${job.multiGpu}, (
         select coalesce(max(turn) - 1, 0) from hotlap.jobs
         where lower(gpu_type) = lower(${job.gpuType}) and started_at is not null and priority < 100))`;
 }
 
-export interface ClaimingBox {
-  id: number;
-  gpuTypes: string[];
-  slots: number;
-}
-
 /**
- * Puts the next job of the queue that the box can run on a free slot of it, or returns null. `skip locked`: two
- * claimers never wait for each other; a slot that another one took meanwhile is refused by its unique index.
+ * Puts the next job of the queue that the box can run on a free lane of it, or on all lanes, and returns its lease; null
+ * when there is nothing to do, no room, or the box is draining, quarantined or being looked at. Whoever claims has just
+ * spoken with the box: that another scheduler could not reach it says nothing.
+ *
+ * Two that claim for one box do so one after the other, so that neither waits for the other's lease; what the second
+ * one saw may be old by then, and a lane that was taken meanwhile is refused by an exclusion constraint. A job for the
+ * whole box that is next in line holds up those behind it on one box, the first of its kind: otherwise small jobs would
+ * keep that box from ever being empty.
  */
-export async function claimJob(db: Db, box: ClaimingBox): Promise<Lease | null> {
-  const gpus = box.gpuTypes.map((type) => type.toLowerCase());
+export async function claimJob(db: Db, box: { id: number }): Promise<Lease | null> {
   try {
     const [row] = await db<Lease[]>`
-      with head as (
-        select q.job_id, q.gpu, q.position, q.turn from hotlap.queue q
-        where q.gpu = any(${gpus}) and q.not_before <= now()
-          and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
+      with box as (
+        select id, lanes, gpu_types, whole_types from hotlap.boxes
+        where id = ${box.id} and state in ('ready', 'offline') and coalesce(check_until < now(), true) for no key update
+      ), served as (
+        select lower(t) as gpu, lower(t) in (select lower(w) from unnest(box.whole_types) w) as whole
+        from box, unnest(box.gpu_types) t
+      ), lane as (
+        select l.n - 1 as slot, l.lane -> 'gpus' as gpus
+        from box, jsonb_array_elements(box.lanes) with ordinality l (lane, n)
+      ), taken as (
+        select generate_series(slot, slot + slot_count - 1) as slot from hotlap.jobs
+        where box_id = ${box.id} and status in ('leased', 'running')
+      ), head as (
+        select q.job_id, q.gpu, q.position, q.turn, s.whole or j.multi_gpu as whole
+        from hotlap.queue q join served s on s.gpu = q.gpu join hotlap.jobs j on j.id = q.job_id
+        where q.not_before <= now() and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
         order by q.position limit ${CANDIDATES}
+      ), placed as (
+        select h.*, case
+          when h.whole then (select 0 where not exists (select from taken))
+          else (
+            select min(lane.slot) from lane
+            where lane.slot not in (select slot from taken)
+              and h.gpu in (select lower(g) from jsonb_array_elements_text(lane.gpus) g))
+          end as slot
+        from head h
+      ), held_up as (
+        select min(position) as position from placed h
+        where h.whole and h.slot is null and not exists (
+          select from hotlap.boxes o where o.id < ${box.id} and o.state = 'ready' and ${servesQueue(db)})
       ), chosen as (
-        select j.id, h.turn from hotlap.jobs j join head h on h.job_id = j.id
-        where j.status = 'queued' order by h.position limit 1 for update of j skip locked
-      ), free as (
-        select s.slot from generate_series(0, ${box.slots}::int - 1) as s (slot)
-        where not exists (
-          select from hotlap.jobs b
-          where b.box_id = ${box.id} and b.slot = s.slot and b.status in ('leased', 'running'))
-        order by s.slot limit 1
+        select j.id, p.turn, p.slot, case when p.whole then (select count(*) from lane) else 1 end as slot_count
+        from hotlap.jobs j join placed p on p.job_id = j.id
+        where j.status = 'queued' and p.slot is not null
+          and p.position <= coalesce((select position from held_up), p.position)
+        order by p.position limit 1 for update of j skip locked
       ), claimed as (
         update hotlap.jobs set
-          status = 'leased', box_id = ${box.id}, slot = free.slot, attempt = attempt + 1,
-          lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)}, started_at = now(), progress = null,
-          turn = chosen.turn
-        from chosen, free where jobs.id = chosen.id
+          status = 'leased', box_id = ${box.id}, slot = chosen.slot, slot_count = chosen.slot_count,
+          attempt = attempt + 1, lease_token = gen_random_uuid(), lease_expires_at = ${leaseEnd(db)},
+          started_at = now(), progress = null, turn = chosen.turn
+        from chosen where jobs.id = chosen.id
         returning ${lease(db, false)}
       ), noted as (
         insert into hotlap.job_attempts (job_id, attempt, box_id)
@@ -107,11 +133,14 @@ export async function claimJob(db: Db, box: ClaimingBox): Promise<Lease | null> 
       select * from claimed`;
     return row ?? null;
   } catch (error) {
-    // Somebody took the slot in this moment; there may be another one.
-    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return claimJob(db, box);
+    // Somebody took the lane in this moment; there may be another one.
+    if ((error as { code?: unknown }).code === EXCLUSION_VIOLATION) return claimJob(db, box);
     throw error;
   }
 }
+
+/** Box `o` serves the GPU type of the queue row `h`. */
+const servesQueue = (db: Db) => db`h.gpu in (select lower(t) from unnest(o.gpu_types) t)`;
 
 /** The job may come back to the box that failed it: some time has passed, or there is no other of its type. */
 const avoidanceIsOver = (db: Db, boxId: number) => db`(
@@ -214,6 +243,12 @@ export async function endAttempt(db: Db, held: Lease, endedBy: string): Promise<
 /** Everything that a box needs to run the job. */
 export interface JobWork {
   gpuType: string;
+  /** The GPUs that it may see, by the driver's numbers; null: all of the box. */
+  gpus: number[] | null;
+  /** Its share of the machine's cores and memory; null: all. */
+  lane: { slot: number; of: number } | null;
+  /** The box may run it without a sandbox. */
+  unsafe: boolean;
   secret: boolean;
   mode: Mode;
   leaderboard: string;
@@ -228,19 +263,42 @@ export interface JobWork {
 }
 
 export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
-  const [row] = await db<(Omit<JobWork, 'task' | 'code'> & { definition: unknown; content: Buffer })[]>`
+  type Row = Omit<JobWork, 'task' | 'code' | 'gpus' | 'lane'> &
+    Placement & { definition: unknown; content: Buffer };
+  const [row] = await db<Row[]>`
     select j.gpu_type as "gpuType", j.secret, s.mode, l.name as leaderboard, s.file_name as "fileName",
       case when j.secret then s.secret_seed end as seed, j.failures,
-      j.cancel_requested_at is not null as "cancelRequested", v.definition, c.content
+      j.cancel_requested_at is not null as "cancelRequested", v.definition, c.content,
+      j.slot, j.slot_count as "slotCount", b.kind as "boxKind", jsonb_array_length(b.lanes) as lanes,
+      (b.lanes -> j.slot ->> 'device')::int as device, b.unsafe
     from hotlap.jobs j
     join hotlap.submissions s on s.id = j.submission_id
     join hotlap.leaderboards l on l.id = s.leaderboard_id
     join hotlap.task_versions v on v.id = s.task_version_id
     join hotlap.code_blobs c on c.sha256 = s.code_sha256
+    join hotlap.boxes b on b.id = j.box_id
     where j.id = ${jobId}`;
   if (!row) throw new Error(`job ${jobId} is not there`);
-  const { definition, content, ...work } = row;
-  return { ...work, task: taskDefinition.parse(definition), code: content.toString('utf8') };
+  const { definition, content, slot, slotCount, lanes, device, boxKind, ...work } = row;
+  const place = placeOf({ slot, slotCount, lanes, device, boxKind }, work.gpuType);
+  return { ...work, ...place, task: taskDefinition.parse(definition), code: content.toString('utf8') };
+}
+
+interface Placement {
+  slot: number;
+  slotCount: number;
+  lanes: number;
+  device: number | null;
+  boxKind: string;
+}
+
+function placeOf(at: Placement, gpuType: string): Pick<JobWork, 'gpus' | 'lane'> {
+  // A cluster places its jobs itself.
+  if (at.boxKind === 'slurm') return { gpus: null, lane: null };
+  const isWhole = at.slotCount === at.lanes;
+  const lane = isWhole ? null : { slot: at.slot, of: at.lanes };
+  if (gpuType.toUpperCase() === CPU_TYPE) return { gpus: [], lane };
+  return { gpus: at.device === null || (isWhole && at.lanes > 1) ? null : [at.device], lane };
 }
 
 /** Keys (`<job id>.<attempt>`) of all jobs that may be alive on a box; everything else there may be swept. */

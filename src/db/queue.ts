@@ -39,7 +39,11 @@ export async function loadQueue(db: Db): Promise<QueueSnapshot> {
     from hotlap.jobs j ${durations(db`j`)}
     where j.status in ('leased', 'running')`;
   const slots = await db<{ gpu: string; slots: number }[]>`
-    select lower(t) as gpu, sum(b.slots)::bigint as slots
-    from hotlap.boxes b, unnest(b.gpu_types) t where b.state = 'ready' group by 1`;
+    select gpu, count(*) as slots from (
+      select lower(g) as gpu from hotlap.boxes b, jsonb_array_elements(b.lanes) lane, jsonb_array_elements_text(lane -> 'gpus') g
+      where b.state = 'ready'
+      union all
+      select lower(t) from hotlap.boxes b, unnest(b.whole_types) t where b.state = 'ready'
+    ) served group by 1`;
   return { queued, running, slots: new Map(slots.map((row) => [row.gpu, row.slots])) };
 }

@@ -5,9 +5,10 @@ import type {
   MessageComponentInteraction,
   RESTPostAPIChatInputApplicationCommandsJSONBody,
 } from 'discord.js';
+import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import type { NewBox } from '../domain/box.ts';
-import type { ProbeReport } from '../domain/protocol.ts';
+import type { Finding } from '../domain/box-health.ts';
 import type { Viewer } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
 
@@ -34,8 +35,10 @@ export interface Command {
 export interface BoxDesk {
   /** The server's host key, without logging in. */
   scan(host: string, port: number): Promise<{ fingerprint: string; type: string }>;
-  /** Logs in with the pinned key, probes, and stores the box. */
-  register(box: NewBox): Promise<{ gpuTypes: string[]; probe: ProbeReport }>;
+  /** Logs in with the pinned key, looks the machine over, runs the canary, and stores the box. */
+  register(box: NewBox, onStep: (step: Finding) => void): Promise<{ gpuTypes: string[]; slots: number }>;
+  /** Looks a registered box over; one that is quarantined and found in order is used again. */
+  examine(box: BoxRow, onFinding: (finding: Finding) => void): Promise<void>;
   /** The line for `authorized_keys` on a box. */
   publicKey(): Promise<string>;
 }

@@ -152,6 +152,21 @@ export const userErrors = {
     text: '`{box}` is not a usable name for a box.',
     next: 'Use 1 to 40 letters, digits, `.`, `_` or `-`.',
   },
+  'box-not-stopped': {
+    status: 409,
+    text: '`{box}` is {state}: it is neither drained nor in quarantine.',
+    next: 'Nothing needs to be done; `/admin box doctor` looks it over.',
+  },
+  'box-slots': {
+    status: 400,
+    text: '{slots} slots were asked for, and there are {gpus} GPUs: each lane times on a GPU of its own.',
+    next: 'Leave `slots` out for one lane per GPU, or name fewer.',
+  },
+  'box-without-sandbox': {
+    status: 409,
+    text: 'The box at `{address}` offers no sandbox: {problem}',
+    next: 'Run `deploy/box/install.sh` there and add it again. With `unsafe` it is used as it is: submitted code can then do whatever that user can, and every result says so.',
+  },
   'box-refused': {
     status: 502,
     text: 'The box at `{address}` could not be used: {problem}',

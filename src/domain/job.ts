@@ -59,6 +59,10 @@ export function jobSpecFor(job: {
   task: Task;
   /** The submission's text. */
   code: string;
+  /** See JobWork. */
+  gpus: number[] | null;
+  lane: { slot: number; of: number } | null;
+  unsafe: boolean;
 }): JobSpec {
   const { task } = job;
   return {
@@ -70,7 +74,9 @@ export function jobSpecFor(job: {
     warmup: { file: task.submissionFile, timeout_s: WARMUP_TIMEOUT_S },
     stages: jobStages(task, job.mode),
     env: {},
+    ...(job.gpus && { gpus: job.gpus }),
+    ...(job.lane && { lane: job.lane }),
     world_size: task.multiGpu ? task.worldSize : null,
-    sandbox: 'auto',
+    sandbox: job.unsafe ? 'auto' : 'required',
   };
 }

@@ -54,9 +54,14 @@ export const jobSpec = z.object({
   stages: z.array(stageSpec).min(1),
   /** Added to the allow-listed environment (CUDA_VISIBLE_DEVICES and the like). Never anything secret. */
   env: z.record(z.string(), z.string()),
+  /** The GPUs that it may use, by the numbers of the probe; absent: all that there are. */
+  gpus: z.array(z.number().int().nonnegative()).optional(),
+  /** Cores and memory are shared out among so many lanes of the box; absent: it has the machine to itself. */
+  lane: z.object({ slot: z.number().int().nonnegative(), of: z.number().int().positive() }).optional(),
   /** POPCORN_GPUS is set to this when not null. */
   world_size: z.number().int().positive().nullable(),
-  sandbox: z.enum(['auto', 'off']),
+  /** `required`: a box that has none fails; `auto`: it does without one where it offers none. */
+  sandbox: z.enum(['required', 'auto', 'off']),
   /** For each stage as a whole; absent: what the machine can spare. */
   limits: z
     .object({
@@ -160,6 +165,15 @@ export const jobResult = z.object({
 });
 export type JobResult = z.infer<typeof jobResult>;
 
+/** What the canary program measured: the best of many repetitions each, so that noise of a moment does not count. */
+export const canary = z.object({
+  cpu_ns: z.number().positive(),
+  gpus: z.array(
+    z.object({ index: z.number().int(), matmul_ns: z.number().positive(), copy_ns: z.number().positive() }),
+  ),
+});
+export type Canary = z.infer<typeof canary>;
+
 export const probeReport = z.object({
   hostname: z.string(),
   platform: z.string(),
@@ -176,6 +190,8 @@ export const probeReport = z.object({
       model: z.string(),
       memory_mib: z.number().int(),
       driver: z.string(),
+      /** In use when the probe looked. */
+      memory_used_mib: z.number().int().optional(),
     }),
   ),
   torch: z.string().nullable(),
@@ -193,6 +209,17 @@ export const probeReport = z.object({
   clock_utc: z.string(),
 });
 export type ProbeReport = z.infer<typeof probeReport>;
+
+/** How the GPUs are at this moment. */
+export const gpuHealth = z.object({
+  index: z.number().int(),
+  utilization_percent: z.number(),
+  memory_used_mib: z.number(),
+  temperature_c: z.number().nullable(),
+  /** What computes on it, for people: `python3 (pid 4711, alice, 30112 MiB)`. */
+  processes: z.array(z.string()),
+});
+export type GpuHealth = z.infer<typeof gpuHealth>;
 
 export const helloLine = z.object({
   hello: z.object({
@@ -221,6 +248,8 @@ export const verbValue = {
   cancel: z.object({ found: z.boolean() }),
   status: z.object({ state: z.enum(['unknown', 'running', 'finished', 'dead']) }),
   probe: probeReport,
+  /** Quick: meant for between two jobs. */
+  health: z.object({ gpus: z.array(gpuHealth) }),
   /** Removes the folder of a finished job. */
   forget: z.object({ removed: z.boolean() }),
   /** Ends and removes every job of this instance whose key is not in `keep`, and that is older than `older_than_s`. */

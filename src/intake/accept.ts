@@ -99,6 +99,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
         mode,
         gpuType,
         priority: jobPriorities[mode],
+        multiGpu: board.task.multiGpu,
       };
       await insertJob(tx, { ...job, secret: false });
       if (mode === 'leaderboard') await insertJob(tx, { ...job, secret: true });

@@ -5,15 +5,23 @@
  * the box must answer: jobs wait in the database for a box that is away, they are never claimed and then failed for
  * it. Memory holds nothing but the leases that are being worked on.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { BoxConnection } from '../boxes/connection.ts';
-import { type BoxRow, setBoxState } from '../db/boxes.ts';
+import { clearQuarantines, countFailuresInARow, listDevicesInUse, quarantineBox } from '../db/box-checks.ts';
+import { type BoxRow, notifyBoxes, setBoxState } from '../db/boxes.ts';
 import { claimJob, jobsAliveOn, type Lease, takeOverJob } from '../db/jobs.ts';
+import { judgeIdle } from '../domain/box-health.ts';
 import { BoxError } from '../domain/errors.ts';
 import { jobKey } from '../domain/job.ts';
-import { type RunJobParts, runJob, toRunAgain } from './run-job.ts';
+import { type RunEnd, type RunJobParts, runJob, toRunAgain } from './run-job.ts';
 
 const OFFLINE_RETRY_MS = 5000;
+const FAILURES_OF_A_BAD_BOX = 3;
+/** How long a GPU may take to come to rest, and for how long a look at it holds. */
+const REST_MS = 10_000;
+const REST_POLL_MS = 1000;
+const IDLE_FOR_MS = 60_000;
 /** Another scheduler may have started a job on this box since the list of live ones was read. */
 const SWEEP_AGE_S = 120;
 
@@ -31,6 +39,9 @@ export class Lane {
   #closed = false;
   /** As this lane last wrote it to the boxes table. */
   #online = false;
+  /** The GPUs were seen idle, and nothing of ours ran since; a time of Date.now(). */
+  #idleUntil = 0;
+  #hasWorked = false;
 
   /** `claims` false: only sees to the end what already runs on a box that gets no new work. */
   constructor(box: BoxRow, connection: BoxConnection, claims: boolean, parts: RunJobParts) {
@@ -38,7 +49,7 @@ export class Lane {
     this.claims = claims;
     this.connection = connection;
     this.#parts = parts;
-    this.#queue = new PQueue({ concurrency: box.slots });
+    this.#queue = new PQueue({ concurrency: box.lanes.length });
   }
 
   /** There may be work: cheap, and safe to call at any time. */
@@ -80,9 +91,9 @@ export class Lane {
   }
 
   async #fill(): Promise<void> {
-    while (!this.#closed && this.#running.size < this.box.slots) {
+    while (!this.#closed && this.#running.size < this.box.lanes.length) {
       if (!this.claims && !(await this.#hasWorkLeft())) return;
-      if (!(await this.#boxAnswers())) return;
+      if (!(await this.#boxAnswers()) || !(await this.#isIdle())) return;
       const lease = await this.#nextLease();
       if (!lease) return;
       const cancel = new AbortController();
@@ -105,7 +116,7 @@ export class Lane {
 
   async #run(lease: Lease, cancel: AbortController): Promise<void> {
     try {
-      await runJob(this.#parts, this.connection, lease, cancel);
+      await this.#judge(await runJob(this.#parts, this.connection, lease, cancel));
     } catch (error) {
       // A bug of ours or a database that is away: the lease runs out, and the job is taken over then.
       this.#parts.log.error({ error, jobId: lease.jobId }, 'job left: its lease will run out');
@@ -114,10 +125,61 @@ export class Lane {
     }
   }
 
+  /** Several jobs in a row that failed for the box's own reasons put it into quarantine. */
+  async #judge(end: RunEnd): Promise<void> {
+    const { sql } = this.#parts;
+    if (end !== 'left') this.#idleUntil = 0;
+    if (end === 'ended' && !this.#hasWorked) {
+      // A quarantine makes another lane of the box, so once is enough.
+      this.#hasWorked = true;
+      await clearQuarantines(sql, this.box.id);
+    }
+    if (end !== 'box-failed') return;
+    const failures = await countFailuresInARow(sql, this.box.id);
+    if (failures < FAILURES_OF_A_BAD_BOX) return;
+    await this.#quarantine(
+      `${failures} jobs in a row failed there, and not by their own fault; the log has the details.`,
+    );
+  }
+
+  /**
+   * Nobody else may use a GPU that is about to time something. Looked at after each job, and again when the lane has been
+   * idle for a while; a GPU that needs a moment to come to rest gets it.
+   */
+  async #isIdle(): Promise<boolean> {
+    const { sql } = this.#parts;
+    if (!this.claims || (this.box.probe?.gpus.length ?? 0) === 0 || Date.now() < this.#idleUntil) return true;
+    const deadline = Date.now() + REST_MS;
+    for (;;) {
+      const agent = await this.connection.agent();
+      const inUse = await listDevicesInUse(sql, this.box.id);
+      const finding = judgeIdle(
+        (await agent.health()).filter((gpu) => !inUse.includes(gpu.index)),
+        this.box.probe,
+      );
+      if (finding.state === 'ok') {
+        this.#idleUntil = Date.now() + IDLE_FOR_MS;
+        return true;
+      }
+      if (this.#closed || this.#parts.stopping.aborted) return false;
+      if (Date.now() > deadline) {
+        await this.#quarantine(finding.text);
+        return false;
+      }
+      await delay(REST_POLL_MS);
+    }
+  }
+
+  async #quarantine(evidence: string): Promise<void> {
+    const { sql, log } = this.#parts;
+    log.warn({ box: this.box.name, evidence }, 'box quarantined');
+    await quarantineBox(sql, this.box.id, evidence);
+    await notifyBoxes(sql);
+  }
+
   async #boxAnswers(): Promise<boolean> {
     const { sql, log } = this.#parts;
     try {
-      this.connection.checkTrust();
       const agent = await this.connection.agent();
       if (this.#online) return true;
       // What an earlier life left on the box is ended before anything new is timed there.

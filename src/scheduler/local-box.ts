@@ -1,8 +1,8 @@
 /** This machine as a box: registered when no box was ever registered, brought up to date at every start. */
-import { gpuTypeOf } from '../boxes/gpu-type.ts';
 import type { BoxPool } from '../boxes/pool.ts';
 import { insertBox, listBoxes, updateLocalBox } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
+import { CPU_TYPE, layOut } from '../domain/box.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
 import { boxAddress } from './box-address.ts';
 
@@ -15,7 +15,7 @@ export const LOCAL_BOX_NAME = 'local';
 export async function registerLocalBox(
   sql: Sql,
   pool: BoxPool,
-  options: { gpuType: string | null; slots: number },
+  options: { gpuType: string | null; slots: number | null },
 ): Promise<ProbeReport> {
   const known = (await listBoxes(sql)).find((box) => box.kind === 'local');
   const address = known
@@ -32,7 +32,14 @@ export async function registerLocalBox(
   const connection = pool.trial(address);
   try {
     const probe = await (await connection.agent()).probe();
-    const box = { gpuTypes: localGpuTypes(probe, options.gpuType), slots: options.slots, probe };
+    const wanted = options.gpuType === null ? null : [options.gpuType];
+    const layout = layOut(probe.gpus, {
+      gpuTypes: wanted,
+      slots: options.slots,
+      also: wanted ? [] : [CPU_TYPE],
+    });
+    // Its owner runs his own playground on it: that works where there is no sandbox, and every result says so.
+    const box = { ...layout, unsafe: probe.sandbox === 'none', probe };
     if (known) await updateLocalBox(sql, known.id, box);
     else
       await insertBox(sql, {
@@ -48,10 +55,4 @@ export async function registerLocalBox(
   } finally {
     await connection.close();
   }
-}
-
-function localGpuTypes(probe: ProbeReport, wanted: string | null): string[] {
-  if (wanted !== null) return [wanted];
-  const found = probe.gpus.map((gpu) => gpuTypeOf(gpu.model)).filter((type) => type !== null);
-  return [...new Set([...found, 'CPU'])];
 }

@@ -1,24 +1,40 @@
-/** Registering a machine that is reached over SSH: nothing is stored before it was logged into and looked at. */
-import { gpuTypeOf } from '../boxes/gpu-type.ts';
+/**
+ * Registering a machine that is reached over SSH: nothing is stored before it was logged into, looked at, and has run
+ * the canary in its sandbox.
+ */
+import { runCanary } from '../boxes/canary.ts';
 import type { BoxPool } from '../boxes/pool.ts';
 import { scanHostKey } from '../boxes/ssh.ts';
 import { insertBox, notifyBoxes } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
-import type { NewBox } from '../domain/box.ts';
+import { layOut, type NewBox, servedTypes } from '../domain/box.ts';
+import { canaryText, type Finding } from '../domain/box-health.ts';
 import { BoxError, boxErrorRemedies, UserError } from '../domain/errors.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
+import { gpusOf, sandboxWish } from './box-check.ts';
 
 /** The server's host key, without logging in. Throws UserError `box-refused`. */
 export async function scanBox(host: string, port: number): Promise<{ fingerprint: string; type: string }> {
   return refusing(`${host}:${port}`, () => scanHostKey({ host, port }));
 }
 
-/** Throws UserError `box-refused` or `box-exists`; a refused box leaves nothing behind. */
+export interface RegisteredBox {
+  gpuTypes: string[];
+  slots: number;
+  probe: ProbeReport;
+}
+
+/**
+ * Throws UserError `box-refused`, `box-without-sandbox`, `box-slots` or `box-exists`; a refused box leaves nothing behind.
+ * `onStep` is told of each thing that is in order, as it is found.
+ */
 export async function registerBox(
   sql: Sql,
   pool: BoxPool,
   box: NewBox,
-): Promise<{ gpuTypes: string[]; probe: ProbeReport }> {
+  onStep: (step: Finding) => void = () => {},
+): Promise<RegisteredBox> {
+  const address = `${box.username}@${box.host}:${box.port}`;
   const connection = pool.trial({
     id: '0',
     kind: 'ssh',
@@ -28,16 +44,41 @@ export async function registerBox(
     username: box.username,
     hostKeyFingerprint: box.hostKey,
   });
+  const step = (name: string, text: string, state: Finding['state'] = 'ok') => onStep({ name, state, text });
   try {
-    const probe = await refusing(`${box.username}@${box.host}:${box.port}`, async () =>
-      (await connection.agent()).probe(),
+    const agent = await refusing(address, () => connection.agent());
+    step('Login', 'logged in, the runner is in place');
+    const probe = await refusing(address, () => agent.probe());
+    const layout = layOut(probe.gpus, box);
+    const gpuTypes = servedTypes(layout);
+    step(
+      'Machine',
+      `${probe.hostname}, ${gpuTypes.join(', ')}, ${layout.lanes.length} ${layout.lanes.length === 1 ? 'lane' : 'lanes'}`,
     );
-    const found = [...new Set(probe.gpus.map((gpu) => gpuTypeOf(gpu.model)).filter((type) => type !== null))];
-    const gpuTypes = box.gpuTypes ?? (found.length > 0 ? found : ['CPU']);
-    const row = await insertBox(sql, { ...box, kind: 'ssh', gpuTypes, probe });
+    if (probe.sandbox === 'none') {
+      const problem = probe.sandbox_problem ?? 'unknown';
+      if (!box.unsafe) throw new UserError('box-without-sandbox', { address, problem });
+      step('Sandbox', `none (${problem}); allowed by \`unsafe\``, 'warn');
+    } else step('Sandbox', `${probe.sandbox}, limits by ${probe.limits ?? 'rlimits'}`);
+    const canary = await refusing(address, () =>
+      runCanary(connection, { gpus: gpusOf({ probe }), sandbox: sandboxWish(box) }),
+    );
+    if (canary.measured === null) {
+      throw new UserError('box-refused', {
+        address,
+        problem: `the canary problem failed there: ${canary.problem}`,
+        remedy: 'Run `deploy/box/check.sh` on the machine: it names what is out of order.',
+      });
+    }
+    step(
+      'Canary',
+      [canaryText(canary.measured), canary.note].filter((text) => text !== null).join('; '),
+      canary.note ? 'warn' : 'ok',
+    );
+    const row = await insertBox(sql, { ...box, ...layout, kind: 'ssh', probe, baseline: canary.measured });
     if (!row) throw new UserError('box-exists', { box: box.name });
     await notifyBoxes(sql);
-    return { gpuTypes, probe };
+    return { gpuTypes, slots: layout.lanes.length, probe };
   } finally {
     await connection.close();
   }

@@ -53,13 +53,16 @@ interface Run extends RunJobParts {
   cancel: AbortController;
 }
 
+/** `box-failed`: for the box's own reasons. `ended`: it did its work. `left`: nothing can be said of the box. */
+export type RunEnd = 'ended' | 'box-failed' | 'left';
+
 /** Never throws for a box's or a participant's failure; whatever else is thrown is a bug, and the lease runs out. */
 export async function runJob(
   parts: RunJobParts,
   connection: BoxConnection,
   lease: Lease,
   cancel: AbortController,
-): Promise<void> {
+): Promise<RunEnd> {
   const { sql, stopping } = parts;
   const log = parts.log.child({
     jobId: lease.jobId,
@@ -72,21 +75,22 @@ export async function runJob(
     // At once: the way to the box is short, so each round trip to the database shows.
     const [work, held] = await Promise.all([loadJobWork(sql, lease.jobId), markJobRunning(sql, lease)]);
     if (work.cancelRequested) cancel.abort();
-    if (!held) return;
+    if (!held) return 'left';
     void notifyProgress(sql, lease.submissionId).catch((error: unknown) =>
       log.debug({ error }, 'start not told'),
     );
-    await runAndStore(run, work);
+    return await runAndStore(run, work);
   } catch (error) {
     if (!stopping.aborted) throw error;
     await expireLease(sql, lease);
+    return 'left';
   } finally {
     kept.release();
     if (!stopping.aborted) await notifyProgress(sql, lease.submissionId).catch(() => {});
   }
 }
 
-async function runAndStore(run: Run, work: JobWork): Promise<void> {
+async function runAndStore(run: Run, work: JobWork): Promise<RunEnd> {
   const { sql, lease, log } = run;
   const spec = jobSpecFor({ id: lease.jobId, attempt: lease.attempt, ...work });
   let result: JobResult;
@@ -97,18 +101,19 @@ async function runAndStore(run: Run, work: JobWork): Promise<void> {
     if (run.cancel.signal.aborted && !(error instanceof JobMayStillRun)) {
       const store = run.cancel.signal.reason === toRunAgain ? releaseJob : storeJobCancelled;
       await persist(() => store(sql, lease), run.stopping, log);
-      return;
+      return 'left';
     }
     if (!(error instanceof BoxError)) throw error;
     const given = await handleBoxError(run, work, error);
     if (given && boxHasEnded.includes(error.kind)) await forget(run, spec);
-    return;
+    return 'box-failed';
   }
   const stopped = result.outcome === 'cancelled' && run.cancel.signal.reason === toRunAgain;
   const written = stopped
     ? await persist(() => releaseJob(sql, lease), run.stopping, log)
     : await storeResult(run, work, spec, result);
   if (written) await forget(run, spec);
+  return 'ended';
 }
 
 /** The box says of the job that it is not running any more; its folder may still hold what filled a disk. */

@@ -8,6 +8,7 @@ import { type BoxRow, listBoxes, listRemovedBoxesAtWork, setBoxState } from '../
 import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { boxAddress } from './box-address.ts';
+import { startBoxMonitor } from './box-monitor.ts';
 import { Lane } from './lane.ts';
 import { startSweeper } from './sweeper.ts';
 
@@ -30,6 +31,7 @@ export class Scheduler {
   readonly #stop = new AbortController();
   #poll: NodeJS.Timeout | null = null;
   #sweeper: { stop(): Promise<void> } | null = null;
+  #monitor: { stop(): Promise<void> } | null = null;
   #listeners: { unlisten(): Promise<void> }[] = [];
   #refreshing: Promise<void> = Promise.resolve();
 
@@ -52,6 +54,7 @@ export class Scheduler {
     await this.refreshBoxes();
     this.#poll = setInterval(() => this.wake(), POLL_MS);
     this.#sweeper = startSweeper(sql, this.#parts.log);
+    this.#monitor = startBoxMonitor(sql, this.#parts.pool, this.#parts.log);
   }
 
   wake(): void {
@@ -80,6 +83,7 @@ export class Scheduler {
     await Promise.all(this.#listeners.map((listener) => listener.unlisten().catch(() => {})));
     await this.#refreshing;
     await this.#sweeper?.stop();
+    await this.#monitor?.stop();
     // Closing the connections ends the waiting for results; the jobs on the boxes don't notice.
     await this.#parts.pool.close();
     await Promise.all([...this.#lanes.values(), ...this.#closing].map((lane) => lane.close()));
@@ -93,8 +97,10 @@ export class Scheduler {
     if (this.#stop.signal.aborted) return;
     const { sql, pool, log } = this.#parts;
     const standing = await listBoxes(sql);
-    const usable = await this.#usableBoxes(standing);
-    // A removed box, or a local one that stands back, still has its jobs seen to their end.
+    const usable = (await this.#usableBoxes(standing)).filter(
+      (box) => box.state === 'ready' || box.state === 'offline',
+    );
+    // Those that get nothing new (drained, quarantined, removed, standing back) have their jobs seen to their end.
     const finishing = [...standing, ...(await listRemovedBoxesAtWork(sql))].filter(
       (box) => !usable.includes(box),
     );
@@ -143,5 +149,5 @@ export class Scheduler {
 
 /** What makes a lane another lane. */
 function laneShape(box: BoxRow): string {
-  return JSON.stringify([boxAddress(box), box.slots, box.gpuTypes]);
+  return JSON.stringify([boxAddress(box), box.lanes, box.wholeTypes]);
 }

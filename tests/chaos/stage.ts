@@ -110,6 +110,8 @@ export class Stage {
         username: sshd.user,
         hostKey: sshd.hostKeyFingerprint,
         gpuTypes: ['CPU'],
+        unsafe: false,
+        sandbox: { engine: 'bubblewrap' },
       });
     }
     await pool.close();

@@ -9,6 +9,7 @@ import {
   updateLocalBox,
 } from '../../src/db/boxes.ts';
 import { claimJob, markJobRunning } from '../../src/db/jobs.ts';
+import { evenLanes } from '../../src/domain/box.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { makeBoard, makeBox, submit } from './scene.ts';
 
@@ -25,8 +26,8 @@ const ssh = (name: string) => ({
   port: 2222,
   username: 'runner',
   hostKey: 'SHA256:abc',
-  gpuTypes: ['H100', 'A100'],
-  slots: 2,
+  lanes: evenLanes(['H100', 'A100'], 2),
+  wholeTypes: [],
   probe: null,
 });
 const events = (id: number) =>
@@ -110,7 +111,12 @@ describe('a box', () => {
     const local = await makeBox(sql, ['CPU']);
     const remote = await insertBox(sql, ssh('epsilon'));
     for (const id of [local.id, remote?.id ?? 0]) {
-      await updateLocalBox(sql, id, { gpuTypes: ['H200'], slots: 1, probe: null });
+      await updateLocalBox(sql, id, {
+        lanes: evenLanes(['H200'], 1),
+        wholeTypes: [],
+        unsafe: false,
+        probe: null,
+      });
     }
     expect((await findBox(sql, local.name))?.gpuTypes).toEqual(['H200']);
     expect((await findBox(sql, 'epsilon'))?.gpuTypes).toEqual(['H100', 'A100']);

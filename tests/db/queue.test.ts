@@ -52,7 +52,7 @@ describe('a claim', () => {
       (
         await sql`
           select 1 from hotlap.jobs j where j.status = 'queued' and j.gpu_type = any(${box.gpuTypes})
-            and (select count(*) from hotlap.jobs b where b.box_id = ${box.id} and b.status = 'leased') < ${box.slots}
+            and (select count(*) from hotlap.jobs b where b.box_id = ${box.id} and b.status = 'leased') < ${box.lanes.length}
           limit 1`
       ).length > 0;
     const claimer = async (index: number) => {

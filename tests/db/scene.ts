@@ -8,6 +8,7 @@ import {
   saveLeaderboard,
   storeTaskVersion,
 } from '../../src/db/leaderboards.ts';
+import { evenLanes } from '../../src/domain/box.ts';
 import { type Outcome, readOutcome } from '../../src/domain/outcome.ts';
 import type { Mode } from '../../src/domain/submission.ts';
 import { type Task, taskHash } from '../../src/domain/task.ts';
@@ -100,8 +101,8 @@ export async function makeBox(sql: Sql, gpuTypes: string[], slots = 1): Promise<
     port: null,
     username: null,
     hostKey: null,
-    gpuTypes,
-    slots,
+    lanes: evenLanes(gpuTypes, slots),
+    wholeTypes: [],
     probe: null,
   });
   if (!box) throw new Error('the name of the box was taken');

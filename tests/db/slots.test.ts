@@ -1,9 +1,10 @@
 /** One slot, one job: whoever claims, and however many at once. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type BoxRow, removeBox } from '../../src/db/boxes.ts';
+import { type BoxRow, removeBox, updateLocalBox } from '../../src/db/boxes.ts';
 import { connect, type Sql } from '../../src/db/client.ts';
 import { claimJob, expireLease, type Lease, requeueJob, takeOverJob } from '../../src/db/jobs.ts';
 import { storeJobCancelled, storeJobResult } from '../../src/db/results.ts';
+import { evenLanes } from '../../src/domain/box.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { quietLog } from '../support/quiet-log.ts';
 import { makeBoard, makeBox, passedIn, submit } from './scene.ts';
@@ -70,12 +71,17 @@ describe('a box', () => {
     await queue(4);
     const box = await makeBox(sql, ['CPU'], 2);
     const leases = [await claimJob(sql, box), await claimJob(sql, box)];
-    const smaller = { ...box, slots: 1 };
-    expect(await claimJob(sql, smaller)).toBe(null);
+    await updateLocalBox(sql, box.id, {
+      lanes: evenLanes(['CPU'], 1),
+      wholeTypes: [],
+      unsafe: false,
+      probe: null,
+    });
+    expect(await claimJob(sql, box)).toBe(null);
     await storeJobResult(sql, leases[0] as Lease, passedIn('test'), null);
-    expect(await claimJob(sql, smaller)).not.toBe(null);
+    expect(await claimJob(sql, box)).not.toBe(null);
     await storeJobResult(sql, leases[1] as Lease, passedIn('test'), null);
-    expect(await claimJob(sql, smaller)).toBe(null);
+    expect(await claimJob(sql, box)).toBe(null);
   });
 });
 
@@ -95,7 +101,7 @@ describe('many schedulers at once', () => {
           (select count(*) from (
             select 1 from hotlap.jobs where status in ('leased', 'running') group by box_id, slot having count(*) > 1
           ) d) as twice,
-          (select count(*) from hotlap.boxes b where b.slots < (
+          (select count(*) from hotlap.boxes b where jsonb_array_length(b.lanes) < (
             select count(*) from hotlap.jobs j where j.box_id = b.id and j.status in ('leased', 'running'))) as over,
           (select count(*) from hotlap.jobs where status in ('leased', 'running')) as live`;
       most = Math.max(most, row?.live ?? 0);

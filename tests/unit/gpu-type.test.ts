@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gpuTypeOf } from '../../src/boxes/gpu-type.ts';
+import { gpuTypeOf } from '../../src/domain/gpu-type.ts';
 
 describe('the short name of a GPU', () => {
   it.each([

@@ -68,11 +68,12 @@ describe('the stages of a job', () => {
 });
 
 describe('a work order', () => {
+  const place = { gpus: null, lane: null, unsafe: false };
   const order = (changes: Partial<Task> = {}) =>
-    jobSpecFor({ id: 7, attempt: 2, mode: 'leaderboard', task: task(changes), code: 'my code' });
+    jobSpecFor({ id: 7, attempt: 2, mode: 'leaderboard', task: task(changes), code: 'my code', ...place });
 
   it.each(modes)('of mode %s fits the box protocol', (mode) => {
-    const spec = jobSpecFor({ id: 7, attempt: 2, mode, task: task(), code: 'my code' });
+    const spec = jobSpecFor({ id: 7, attempt: 2, mode, task: task(), code: 'my code', ...place });
     expect(jobSpec.parse(spec)).toEqual(spec);
   });
 

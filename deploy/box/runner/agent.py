@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, Optional
 from end_job import cancel_job, forget_job, sweep_jobs
 from follow import follow_job
 from forker import Forker
+from gpus import read_health
 from job_folder import read_state
 from paths import BoxPaths
 from probe import probe
@@ -48,6 +49,7 @@ class Agent:
             "cancel": lambda _id, request: {"found": cancel_job(self._box, _job_key(request))},
             "status": lambda _id, request: {"state": read_state(self._box.job(_job_key(request)))},
             "probe": lambda _id, request: probe(self._box, choose()),
+            "health": lambda _id, _request: {"gpus": read_health()},
             "forget": lambda _id, request: {"removed": forget_job(self._box, _job_key(request))},
             "sweep": lambda _id, request: {"removed": sweep_jobs(self._box, _keep(request), _older_than_s(request))},
         }

@@ -36,23 +36,23 @@ class Starter:
 
     def __init__(self, box: BoxPaths) -> None:
         self._box = box
-        self._choices: Dict[str, Tuple[Choice, float]] = {}
+        self._choices: Dict[bool, Tuple[Choice, float]] = {}
 
-    def choice(self, sandbox: str) -> Choice:
-        known, until = self._choices.get(sandbox, (None, 0.0))
+    def choice(self, allow_sandbox: bool) -> Choice:
+        known, until = self._choices.get(allow_sandbox, (None, 0.0))
         if known is not None and time.monotonic() < until:
             return known
-        choice = choose(allow_sandbox=sandbox == "auto")
+        choice = choose(allow_sandbox)
         # A trial that failed once, on a busy machine perhaps, must not leave the box open for as long as we live.
-        is_settled = choice.policy.kind == "bwrap" or sandbox == "off"
-        self._choices[sandbox] = (choice, time.monotonic() + (_LASTING_S if is_settled else _DOUBTFUL_S))
+        is_settled = choice.policy.kind == "bwrap" or not allow_sandbox
+        self._choices[allow_sandbox] = (choice, time.monotonic() + (_LASTING_S if is_settled else _DOUBTFUL_S))
         return choice
 
     def start(self, job_value: Any, seed_value: Any) -> bool:
         """True when the job was there already. Raises RequestError, BoxFailure."""
         job = parse_job(job_value)
         seed = parse_seed(seed_value)
-        choice = self.choice(job.sandbox)
+        choice = self.choice(job.sandbox != "off")
         paths = self._box.job(job.job_key)
         if not os.path.isdir(paths.folder):
             end_lost_job(paths)
@@ -149,7 +149,7 @@ def _serve(box: BoxPaths, connection: socket.socket) -> None:
         signal.signal(number, signal.SIG_IGN)
     starter = Starter(box)
     try:
-        starter.choice("auto")  # Now, so that the first job need not wait for it.
+        starter.choice(allow_sandbox=True)  # Now, so that the first job need not wait for it.
     except BoxFailure:
         pass
     # Objects of before the fork need no look by a supervisor's garbage collector, which would copy their pages.

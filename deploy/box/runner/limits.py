@@ -11,10 +11,12 @@ import math
 import os
 import resource
 from dataclasses import dataclass
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Set
 
 import process_tree
 from cgroup import Group
+from cores import cores_of_lane
+from protocol import LaneSpec
 
 MIB = 1024 * 1024
 _PROCESSES = 4_096
@@ -28,14 +30,17 @@ class Limits:
 
     memory_bytes: int
     processes: int
+    #: CPU numbers that it may run on; None: all.
+    cores: Optional[Set[int]] = None
 
     @staticmethod
-    def of(memory_mib: Optional[int], processes: Optional[int]) -> "Limits":
-        """Without a wish: an eighth of the machine stays free for it and for us."""
-        most = machine_memory_bytes() * 7 // 8
+    def of(memory_mib: Optional[int], processes: Optional[int], lane: Optional[LaneSpec] = None) -> "Limits":
+        """Without a wish: an eighth of the machine stays free for it and for us, the rest is shared by its lanes."""
+        most = machine_memory_bytes() * 7 // 8 // (lane.of if lane else 1)
         return Limits(
             memory_bytes=min(memory_mib * MIB, most) if memory_mib else most,
             processes=processes or _PROCESSES,
+            cores=cores_of_lane(lane.slot, lane.of) if lane else None,
         )
 
 
@@ -70,7 +75,11 @@ class Entry:
             if process_tree.IS_LINUX and not self.has_gpu:
                 wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
 
+        cores = self.limits.cores
+
         def apply() -> None:
+            if cores is not None:
+                os.sched_setaffinity(0, cores)
             # Before the change of user, which may close it to us.
             if self.group is not None:
                 self.group.enter()

@@ -6,31 +6,19 @@ before its first stage, only when the machine was never probed since it booted.
 from __future__ import annotations
 
 import dataclasses
-import glob
 import json
 import os
 import platform
 import re
-import shutil
-import subprocess
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import disk
 from events import utc_now
+from gpus import Gpu, list_gpus
 from paths import BoxPaths
 from protocol import SystemInfo, to_json
 from python_choice import Choice
-
-_TOOL_S = 4.0
-
-
-@dataclass
-class Gpu:
-    index: int
-    model: str
-    memory_mib: int
-    driver: str
+from tools import find_tool, run_tool
 
 
 def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
@@ -38,7 +26,8 @@ def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
     box.make()
     gpus = list_gpus()
     system = describe_system(choice, gpus)
-    disk.write_durably(box.facts, to_json({"boot": _boot_id(), "system": dataclasses.asdict(system)}))
+    facts = {"boot": _boot_id(), "system": dataclasses.asdict(system), "gpus": [dataclasses.asdict(gpu) for gpu in gpus]}
+    disk.write_durably(box.facts, to_json(facts))
     return {
         "hostname": system.hostname,
         "platform": system.platform,
@@ -47,10 +36,19 @@ def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
         "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024),
         "python": choice.python.version,
         "python_path": choice.python.path,
-        "gpus": [dataclasses.asdict(gpu) for gpu in gpus],
+        "gpus": [
+            {
+                "index": gpu.index,
+                "model": gpu.model,
+                "memory_mib": gpu.memory_mib,
+                "driver": gpu.driver,
+                "memory_used_mib": gpu.memory_used_mib,
+            }
+            for gpu in gpus
+        ],
         "torch": choice.python.torch,
         "nvcc": _nvcc_version(),
-        "profiler": next((tool for tool in ("ncu", "rocprofv3") if _find_tool(tool)), None),
+        "profiler": next((tool for tool in ("ncu", "rocprofv3") if find_tool(tool)), None),
         "sandbox": choice.policy.kind,
         "sandbox_problem": choice.problem,
         "limits": choice.policy.limits_kind,
@@ -61,17 +59,18 @@ def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
     }
 
 
-def load_system(box: BoxPaths, choice: Choice) -> SystemInfo:
+def load_facts(box: BoxPaths, choice: Choice) -> Tuple[SystemInfo, List[Gpu]]:
     try:
         with open(box.facts, encoding="utf-8") as file:
             facts = json.load(file)
         if facts["boot"] == _boot_id():
             system = SystemInfo(**facts["system"])
             system.torch = choice.python.torch or ""
-            return system
+            return system, [Gpu(**gpu) for gpu in facts["gpus"]]
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return describe_system(choice, list_gpus())
+    gpus = list_gpus()
+    return describe_system(choice, gpus), gpus
 
 
 def describe_system(choice: Choice, gpus: List[Gpu]) -> SystemInfo:
@@ -91,65 +90,8 @@ def describe_system(choice: Choice, gpus: List[Gpu]) -> SystemInfo:
     )
 
 
-def list_gpus() -> List[Gpu]:
-    return _list_nvidia() or _list_amd()
-
-
-def _list_nvidia() -> List[Gpu]:
-    text = _run_tool("nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits")
-    gpus: List[Gpu] = []
-    for line in (text or "").splitlines():
-        fields = [part.strip() for part in line.split(",")]
-        if len(fields) == 4 and fields[0].isdigit():
-            memory = int(fields[2]) if fields[2].isdigit() else 0
-            gpus.append(Gpu(int(fields[0]), fields[1], memory, fields[3]))
-    return gpus
-
-
-def _list_amd() -> List[Gpu]:
-    text = _run_tool("rocm-smi", "--showproductname", "--showmeminfo", "vram", "--showdriverversion", "--json")
-    try:
-        cards = json.loads(text or "{}")
-    except ValueError:
-        return []
-    driver = str(cards.get("system", {}).get("Driver version", ""))
-    gpus: List[Gpu] = []
-    for name, card in sorted(cards.items()):
-        match = re.fullmatch(r"card(\d+)", name)
-        if match and isinstance(card, dict):
-            model = card.get("Card Series") or card.get("Card series") or card.get("Card Model") or "AMD GPU"
-            memory = str(card.get("VRAM Total Memory (B)", "0"))
-            memory_mib = int(memory) // (1024 * 1024) if memory.isdigit() else 0
-            gpus.append(Gpu(int(match.group(1)), str(model), memory_mib, driver))
-    return sorted(gpus, key=lambda gpu: gpu.index)
-
-
-def _find_tool(name: str) -> Optional[str]:
-    extra = ["/usr/bin", "/usr/local/bin", "/usr/local/cuda/bin", "/opt/rocm/bin"]
-    extra += sorted(glob.glob("/opt/nvidia/nsight-compute/*"), reverse=True)
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *extra]))
-
-
-def _run_tool(name: str, *arguments: str) -> Optional[str]:
-    path = _find_tool(name)
-    if path is None:
-        return None
-    try:
-        ended = subprocess.run(
-            [path, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_TOOL_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return ended.stdout.decode("utf-8", "replace") if ended.returncode == 0 else None
-
-
 def _nvcc_version() -> Optional[str]:
-    match = re.search(r"release ([\d.]+)", _run_tool("nvcc", "--version") or "")
+    match = re.search(r"release ([\d.]+)", run_tool("nvcc", "--version") or "")
     return match.group(1) if match else None
 
 
@@ -161,7 +103,7 @@ def _cpu_name() -> str:
             return match.group(1).strip()
     except OSError:
         pass
-    return (_run_tool("sysctl", "-n", "machdep.cpu.brand_string") or "").strip() or platform.machine()
+    return (run_tool("sysctl", "-n", "machdep.cpu.brand_string") or "").strip() or platform.machine()
 
 
 def _boot_id() -> str:
@@ -169,4 +111,4 @@ def _boot_id() -> str:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
     except OSError:
-        return (_run_tool("sysctl", "-n", "kern.boottime") or "").strip()
+        return (run_tool("sysctl", "-n", "kern.boottime") or "").strip()

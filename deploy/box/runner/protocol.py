@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
 PROTOCOL_VERSION = 1
+SANDBOX_WISHES = ("required", "auto", "off")
 MODES = ("test", "benchmark", "leaderboard", "profile")
 JOB_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 #: How much of an output reaches the report; the tail is kept.
@@ -58,6 +59,12 @@ class LimitsSpec:
 
 
 @dataclass(frozen=True)
+class LaneSpec:
+    slot: int
+    of: int
+
+
+@dataclass(frozen=True)
 class JobSpec:
     protocol: int
     job_key: str
@@ -70,6 +77,10 @@ class JobSpec:
     world_size: Optional[int]
     sandbox: str
     limits: LimitsSpec = LimitsSpec()
+    #: None: all that there are.
+    gpus: Optional[List[int]] = None
+    #: None: the machine to itself.
+    lane: Optional[LaneSpec] = None
 
 
 @dataclass
@@ -235,15 +246,32 @@ def parse_job(value: Any) -> JobSpec:
     if world_size is not None and world_size < 1:
         raise RequestError("bad-request", "job.world_size: a positive number was expected")
     sandbox = job.take("sandbox", (str,))
-    if sandbox not in ("auto", "off"):
-        raise RequestError("bad-request", f"job.sandbox: {sandbox!r} is neither auto nor off")
+    if sandbox not in SANDBOX_WISHES:
+        raise RequestError("bad-request", f"job.sandbox: {sandbox!r} is none of {', '.join(SANDBOX_WISHES)}")
     limits = LimitsSpec()
     if "limits" in job.rest:
         fields = _Fields("job.limits", job.take("limits", (dict,)))
         limits = LimitsSpec(fields.positive_if_given("memory_mib"), fields.positive_if_given("processes"))
         fields.end()
+    gpus = _parse_gpus(job.take("gpus", (list,))) if "gpus" in job.rest else None
+    lane = _parse_lane(job.take("lane", (dict,))) if "lane" in job.rest else None
     job.end()
-    return JobSpec(protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits)
+    return JobSpec(protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits, gpus, lane)
+
+
+def _parse_gpus(value: List[Any]) -> List[int]:
+    if any(isinstance(item, bool) or not isinstance(item, int) or item < 0 for item in value):
+        raise RequestError("bad-request", "job.gpus: a list of the numbers of GPUs was expected")
+    return value
+
+
+def _parse_lane(value: Any) -> LaneSpec:
+    fields = _Fields("job.lane", value)
+    lane = LaneSpec(fields.take("slot", (int,)), fields.take("of", (int,)))
+    fields.end()
+    if not 0 <= lane.slot < lane.of:
+        raise RequestError("bad-request", f"job.lane: slot {lane.slot} is none of {lane.of}")
+    return lane
 
 
 def _parse_stage(where: str, value: Any) -> StageSpec:

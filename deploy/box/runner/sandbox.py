@@ -19,6 +19,7 @@ import bubblewrap_room
 import cgroup
 import disk
 import job_uid
+from gpus import Gpu, keep_devices
 from limits import Entry, Limits
 from protocol import BoxFailure
 
@@ -101,10 +102,23 @@ class Room:
             disk.remove_owned(_SHARED_FOLDERS, self.entry.uid)
 
 
-def make_room(policy: Policy, folder: str, name: str, uid: Optional[int], limits: Limits, contents: Contents) -> Room:
-    """A fresh room. `folder` does not exist yet; `name` is unique on the machine. Raises OSError, BoxFailure."""
+def make_room(
+    policy: Policy,
+    folder: str,
+    name: str,
+    uid: Optional[int],
+    limits: Limits,
+    contents: Contents,
+    gpus: Optional[List[Gpu]] = None,
+) -> Room:
+    """A fresh room. `folder` does not exist yet; `name` is unique on the machine. Raises OSError, BoxFailure.
+
+    `gpus` None: all that there are.
+    """
     entry = Entry(limits, uid, [], None, is_namespaced=policy.kind == "bwrap", has_gpu=False)
     devices = bubblewrap_room.list_gpu_devices()
+    if gpus is not None:
+        devices = keep_devices(devices, gpus)
     entry.has_gpu = bool(devices)
     if uid is not None:
         entry.groups = sorted({os.stat(device).st_gid for device in devices if not _is_open_to_all(device)})

@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from carried_cache import MOST_BYTES, CarriedCache
 from contained_process import Command, Ended, Wakeups, run_contained
 from events import EventLog, utc_now
+from gpus import Gpu, visible_environment
 from limits import Limits
 from protocol import BoxFailure, JobSpec, ProcessReport, StageReport, StageSpec
 from result_pipe import Progress, ResultLines
@@ -53,13 +54,15 @@ class StageRunner:
     #: launcher.py, warmup.py and cache_pack.py: name -> source.
     programs: Dict[str, bytes]
     seed: Optional[int]
+    #: None: all that there are.
+    gpus: Optional[List[Gpu]]
     events: EventLog
     wakeups: Wakeups
     #: `(pgid, pids, folders of the control group)`
     on_processes: Callable[[int, List[int], List[str]], None]
 
     def __post_init__(self) -> None:
-        self._limits = Limits.of(self.job.limits.memory_mib, self.job.limits.processes)
+        self._limits = Limits.of(self.job.limits.memory_mib, self.job.limits.processes, self.job.lane)
         self._cache = CarriedCache(self.scratch)
 
     def run(self, index: int, stage: StageSpec) -> StageReport:
@@ -176,7 +179,7 @@ class StageRunner:
     def _make_room(self, name: str, files: Dict[str, str], cases: str) -> Room:
         contents = Contents(files, cases, self.programs)
         folder = os.path.join(self.scratch, name)
-        return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self._limits, contents)
+        return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self._limits, contents, self.gpus)
 
     def _environment(self, room: Room) -> Dict[str, str]:
         env = {name: os.environ[name] for name in _FROM_MACHINE if os.environ.get(name)}
@@ -199,6 +202,8 @@ class StageRunner:
             CUBLAS_WORKSPACE_CONFIG=":4096:8",
         )
         env.update({name: os.path.join(room.cache, folder) for name, folder in _CACHES.items()})
+        if self.gpus is not None:
+            env.update(visible_environment(self.gpus))
         env.update(self.job.env)
         return env
 

@@ -19,9 +19,10 @@ import process_tree
 from contained_process import Wakeups
 from end_job import job_marker
 from events import EventLog
+from gpus import Gpu, choose_gpus
 from job_uid import take_job_uid
 from paths import BoxPaths, JobPaths, make_scratch
-from probe import load_system
+from probe import load_facts
 from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, SystemInfo, to_json
 from python_choice import Choice
 from stage import StageRunner, has_passed
@@ -45,8 +46,14 @@ def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, 
     try:
         events = EventLog(paths.events)
         events.write("started", pid=os.getpid(), sandbox=choice.policy.kind)
-        result.system = load_system(box, choice)
-        _run_stages(paths, job, seed, choice, events, wakeups, result.stages)
+        if job.sandbox == "required" and choice.policy.kind == "none":
+            raise BoxFailure("sandbox-failed", f"this machine offers no sandbox: {choice.problem}")
+        result.system, gpus = load_facts(box, choice)
+        leased = None if job.gpus is None else choose_gpus(gpus, job.gpus)
+        if leased is not None:
+            result.system.gpu = leased[0].model if leased else ""
+            result.system.device_count = len(leased)
+        _run_stages(paths, job, seed, choice, leased, events, wakeups, result.stages)
         if wakeups.cancelled:
             result.outcome = "cancelled"
     except BoxFailure as failure:
@@ -71,6 +78,7 @@ def _run_stages(
     job: JobSpec,
     seed: Optional[int],
     choice: Choice,
+    gpus: Optional[List[Gpu]],
     events: EventLog,
     wakeups: Wakeups,
     reports: List[StageReport],
@@ -84,6 +92,7 @@ def _run_stages(
         marker=job_marker(paths).partition("=")[2],
         programs={f"{name}.py": _source_of(name) for name in ("launcher", "warmup", "cache_pack")},
         seed=seed,
+        gpus=gpus,
         events=events,
         wakeups=wakeups,
         on_processes=lambda pgid, pids, folders: _record_processes(paths, pgid, pids, folders),

@@ -1,0 +1,100 @@
+/**
+ * Looks a box over, step by step: can it be reached, is it what was registered, is it idle, is it as fast as it was.
+ *
+ * The canary needs the box to itself. So the look is announced in the database, where every scheduler that claims sees
+ * it, and while jobs run there the canary is left out rather than waited for.
+ */
+import { runCanary } from '../boxes/canary.ts';
+import type { BoxConnection } from '../boxes/connection.ts';
+import { endBoxCheck, listDevicesInUse, saveBaseline, takeBoxCheck } from '../db/box-checks.ts';
+import type { BoxRow } from '../db/boxes.ts';
+import type { Sql } from '../db/client.ts';
+import { canaryText, type Finding, judgeCanary, judgeIdle, judgeProbe } from '../domain/box-health.ts';
+import { BoxError, boxErrorRemedies } from '../domain/errors.ts';
+import type { JobSpec } from '../domain/protocol.ts';
+
+/** Longer than a look may take: it ends by itself should we die in the middle. */
+const RESERVED_S = 240;
+
+export interface Check {
+  findings: Finding[];
+  /** No finding is bad, and everything could be looked at. */
+  healthy: boolean;
+}
+
+/** Never throws for a box's failure: that is a finding. `onFinding` is called with each as it comes. */
+export async function checkBox(
+  sql: Sql,
+  box: BoxRow,
+  connection: BoxConnection,
+  onFinding: (finding: Finding) => void = () => {},
+): Promise<Check> {
+  const findings: Finding[] = [];
+  const add = (finding: Finding) => {
+    findings.push(finding);
+    onFinding(finding);
+  };
+  const token = await sql.begin((tx) => takeBoxCheck(tx, box.id, RESERVED_S));
+  let isComplete = token !== null;
+  try {
+    const agent = await connection.agent();
+    add({
+      name: 'Login',
+      state: 'ok',
+      text: `${connection.box.username ?? 'this machine'}: host key, key and runner are in order`,
+    });
+    const probe = await agent.probe();
+    for (const finding of judgeProbe(probe, box, new Date())) add(finding);
+    const inUse = await listDevicesInUse(sql, box.id);
+    add(
+      judgeIdle(
+        (await agent.health()).filter((gpu) => !inUse.includes(gpu.index)),
+        box.probe,
+      ),
+    );
+    if (token === null) {
+      add({
+        name: 'Canary',
+        state: 'skipped',
+        text: 'jobs are running there, or somebody else looks at it: not measured',
+      });
+    } else {
+      add(await canaryFinding(sql, box, connection));
+    }
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    isComplete = false;
+    add({ name: 'Trouble', state: 'bad', text: `${error.message}. ${boxErrorRemedies[error.kind]}` });
+  } finally {
+    if (token !== null) await endBoxCheck(sql, box.id, token);
+  }
+  return { findings, healthy: isComplete && findings.every((finding) => finding.state !== 'bad') };
+}
+
+async function canaryFinding(sql: Sql, box: BoxRow, connection: BoxConnection): Promise<Finding> {
+  const run = await runCanary(connection, { gpus: gpusOf(box), sandbox: sandboxWish(box) });
+  if (run.measured === null) return { name: 'Canary', state: 'bad', text: `it failed: ${run.problem}` };
+  if (box.baseline !== null) return judgeCanary(box.baseline, run.measured);
+  await saveBaseline(sql, box.id, run.measured);
+  return {
+    name: 'Canary',
+    state: 'ok',
+    text: `${canaryText(run.measured)}; later runs are held against this`,
+  };
+}
+
+export function gpusOf(box: Pick<BoxRow, 'probe'>): number[] {
+  return (box.probe?.gpus ?? []).map((gpu) => gpu.index);
+}
+
+export function sandboxWish(box: Pick<BoxRow, 'unsafe'>): JobSpec['sandbox'] {
+  return box.unsafe ? 'auto' : 'required';
+}
+
+/** What speaks against a box, as one text: the evidence of a quarantine. */
+export function evidenceOf(check: Check): string {
+  return check.findings
+    .filter((finding) => finding.state === 'bad')
+    .map((finding) => `${finding.name}: ${finding.text}`)
+    .join('\n');
+}
