@@ -333,6 +333,7 @@ async function main() {
   const [verb, ...args] = process.argv.slice(2);
   const actions = {
     start,
+    problem: (args) => start(['problem', ...args]),
     test: runTests,
     bench: withTestParts(['bench', 'main.ts']),
     chaos: withTestParts(['tests', 'chaos', 'main.ts']),

@@ -1,13 +1,38 @@
-/** The process: configuration in, one running app, and an orderly end. */
+/**
+ * The process. Without arguments: configuration in, one running app, and an orderly end. With arguments: one of the
+ * command lines, which load no more than they need.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { StartError, startApp } from './app.ts';
-import { ConfigError, loadEnvironment, parseConfig } from './config.ts';
-import { createLog } from './log.ts';
 
 const START_PATIENCE_MS = 10_000;
 
-async function main(): Promise<void> {
+/** By their first word; each gets the words behind it and returns the exit code. */
+const commandLines: Record<string, (args: string[]) => Promise<number>> = {
+  problem: async (args) => (await import('./problem-cli/command-line.ts')).problemCommand(args),
+};
+
+const USAGE = `Usage: node src/main.ts                  start Hotlap (settings: .env.example)
+       node src/main.ts problem --help   check and run problems, for their authors
+`;
+
+async function main([word, ...args]: string[]): Promise<void> {
+  if (word === undefined) return serve();
+  if (Object.hasOwn(commandLines, word)) {
+    process.exitCode = await commandLines[word]?.(args);
+    return;
+  }
+  const asked = ['help', '--help', '-h'].includes(word);
+  (asked ? process.stdout : process.stderr).write(asked ? USAGE : `There is no "${word}".\n${USAGE}`);
+  process.exitCode = asked ? 0 : 2;
+}
+
+async function serve(): Promise<void> {
+  const [{ startApp }, { loadEnvironment, parseConfig }, { createLog }] = await Promise.all([
+    import('./app.ts'),
+    import('./config.ts'),
+    import('./log.ts'),
+  ]);
   const config = parseConfig(loadEnvironment());
   const log = createLog(config.log);
 
@@ -44,8 +69,8 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
-  const known = error instanceof ConfigError || error instanceof StartError;
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const known = error instanceof Error && ['ConfigError', 'StartError'].includes(error.name);
   process.stderr.write(known ? `${causeChain(error)}\n` : `Hotlap could not start: ${inspect(error)}\n`);
   process.exit(1);
 });

@@ -38,9 +38,19 @@ function title(run: RunView): string {
 }
 
 function publicRun(run: RunView): string {
-  const parts = [title(run), `${machine(run)}; exit code ${run.exitCode ?? 'none'}; sandbox ${run.sandbox}`];
-  if (run.failure)
-    parts.push([run.failure.summary, run.failure.detail].filter((text) => text !== '').join('\n'));
+  const circumstances = `${machine(run)}; exit code ${run.exitCode ?? 'none'}; sandbox ${run.sandbox}`;
+  return [title(run), circumstances, runDetails(run)].filter((part) => part !== '').join('\n');
+}
+
+/** What came of one stage: failure, cases, times, profiles, outputs. Empty where there is nothing to say. */
+export function runDetails(run: RunView): string {
+  const parts: string[] = [];
+  if (run.failure) {
+    const { summary, detail } = run.failure;
+    // What the error output below says is not said twice.
+    const isBelow = run.stderr.includes(detail.trim());
+    parts.push([summary, isBelow ? '' : detail].filter((text) => text !== '').join('\n'));
+  }
   const lines = new Map(run.result);
   const tests = readTestLines(lines);
   if (tests.length > 0) {

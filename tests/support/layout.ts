@@ -20,6 +20,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/scheduler': ['src/db', 'src/boxes', 'src/domain', 'src/log.ts'],
   'src/discord': ['src/db', 'src/reports', 'src/domain', 'src/log.ts'],
   'src/api': ['src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
+  'src/problem-cli': ['src/catalog', 'src/boxes', 'src/intake', 'src/reports', 'src/domain', 'src/log.ts'],
   'src/config.ts': [],
   'src/log.ts': ['src/config.ts'],
   commands: ['src/discord', 'src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
