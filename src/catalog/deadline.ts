@@ -6,7 +6,7 @@
 /** null for the empty string (no deadline); undefined for anything that is no such date. */
 export function parseDeadline(text: string): Date | null | undefined {
   if (text.trim() === '') return null;
-  const match = /^(\d{4})-(\d{1,2})-(\d{1,2})(?: (\d{1,2}):(\d{2}))?$/.exec(text.trim());
+  const match = /^(\d{4})-(\d{1,2})-(\d{1,2})(?: +(\d{1,2}):(\d{1,2}))?$/.exec(text.trim());
   if (!match) return undefined;
   const [year, month, day, hour, minute] = match.slice(1).map((part) => Number(part ?? 0));
   const date = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute));

@@ -1,7 +1,9 @@
 /** Reading a YAML file so that every fault can name file, line and key. */
-import { readFile } from 'node:fs/promises';
 import { type Alias, type Document, isMap, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { readSourceFile, UnusableFile } from './source-file.ts';
+
+const MAX_YAML_BYTES = 2_000_000;
 
 /** One thing that is wrong with a problem set, as its author should read it. */
 export class CatalogFault extends Error {
@@ -21,17 +23,14 @@ export interface YamlFile {
   faultAt(node: unknown, message: string): CatalogFault;
 }
 
-export async function readYaml(path: string, name: string): Promise<YamlFile> {
+/** `path` inside of `root`, a real path; `name` is what messages call the file. Throws CatalogFault. */
+export async function readYaml(root: string, path: string, name: string): Promise<YamlFile> {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    text = (await readSourceFile(root, path, MAX_YAML_BYTES)).replace(/^\ufeff/, '');
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new CatalogFault(
-      name,
-      null,
-      missing ? 'the file is not there' : 'the file is not readable UTF-8 text',
-    );
+    if (!(error instanceof UnusableFile)) throw error;
+    throw new CatalogFault(name, null, `the file ${error.message}`);
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, intAsBigInt: true, prettyErrors: false });
@@ -97,4 +96,13 @@ function plainNumbers(value: unknown): unknown {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainNumbers(item)]));
   }
   return value;
+}
+
+/** A warning for each key of the map at `path` that is not in `known`. */
+export function unknownKeys(file: YamlFile, path: (string | number)[], known: string[]): string[] {
+  let at: unknown = file.value;
+  for (const part of path) at = (at as Record<string | number, unknown>)[part];
+  return Object.keys((at ?? {}) as object)
+    .filter((key) => !known.includes(key))
+    .map((key) => file.fault([...path, key], `unknown key "${key}" is ignored`).message);
 }

@@ -28,7 +28,7 @@ export interface Lease {
 /** What a job is doing, for people. */
 export interface Progress {
   stage: string;
-  state: 'warmup' | 'running' | 'finished';
+  state: 'building' | 'warmup' | 'running' | 'finished';
   done: number;
   of: number;
 }

@@ -1,6 +1,7 @@
 /** What follows from the states of a submission's jobs: cancelled partners, scores, best entries, its own status. */
-import type { Failure } from '../domain/outcome.ts';
+
 import { type JobStanding, standingOf } from '../domain/rank.ts';
+import type { Failure } from '../domain/stage-failure.ts';
 import type { JobStatus, Mode } from '../domain/submission.ts';
 import type { Db } from './client.ts';
 

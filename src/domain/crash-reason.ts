@@ -46,8 +46,25 @@ function exceptionOrEnd(report: StageReport, errorTexts: string[]): string {
   const error = errorTexts.at(-1)?.trim();
   if (error) return firstLine(error);
   const code = report.exit_code === null ? 'no exit code' : `exit code ${report.exit_code}`;
+  const meaning = meaningOf(report);
+  if (meaning !== null) return `${meaning} (${code}).`;
   const hasVerdict = report.lines.some(([key]) => key === 'check');
   return `The evaluation ended with ${code}${hasVerdict ? '' : ' and no verdict'}.`;
+}
+
+/** What the public harnesses mean by an exit code that is no verdict (problem-format 2.5). */
+function meaningOf(report: StageReport): string | null {
+  switch (report.exit_code) {
+    case 2:
+      // Some of them have no such mode.
+      return report.mode === 'profile' ? 'The evaluation program of this problem cannot profile' : null;
+    case 110:
+      return 'A call of the CUDA runtime failed';
+    case 113:
+      return 'The evaluation program could not read its cases';
+    default:
+      return null;
+  }
 }
 
 function signalText(signal: number): string {

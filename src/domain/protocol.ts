@@ -43,12 +43,27 @@ export const jobSpec = z.object({
   protocol: z.literal(PROTOCOL_VERSION),
   /** `<job id>.<attempt>` */
   job_key: z.string().regex(/^[A-Za-z0-9_.-]{1,80}$/),
-  lang: z.enum(['py']),
+  lang: z.enum(['py', 'cu']),
   /** Relative path -> text. The submission is already in it under its task name. */
   files: z.record(z.string(), z.string()),
-  /** Which of `files` is run as `python3 <main> <mode> <case file>`. */
+  /** Which of `files` is run as `python3 <main> <mode> <case file>`; with lang `cu` what `build` makes. */
   main: z.string(),
-  /** Run before each stage as `python3 <file>` to fill compile caches; its outcome never decides anything. */
+  /** With lang `cu`: made by nvcc before the first stage, and run as `<main> <mode> <case file>`. */
+  build: z
+    .object({
+      sources: z.array(z.string()).min(1),
+      /** Of the work folder, or absolute ones of the box. */
+      include_dirs: z.array(z.string()),
+      /** Macro -> value; null: a name alone. */
+      defines: z.record(z.string(), z.string().nullable()),
+      flags: z.array(z.string()),
+      libraries: z.array(z.string()),
+      /** `90a` is compute_90a and sm_90a; null: of the GPU that is there. */
+      arch: z.string().nullable(),
+      timeout_s: z.number().positive(),
+    })
+    .optional(),
+  /** Run before the first stage as `python3 <file>` to fill compile caches; its outcome never decides anything. */
   warmup: z.object({ file: z.string(), timeout_s: z.number().positive() }).nullable(),
   /** In order; the first stage that does not pass ends the job. */
   stages: z.array(stageSpec).min(1),
@@ -80,7 +95,7 @@ export const jobEvent = z.discriminatedUnion('type', [
   event.extend({
     type: z.literal('stage'),
     stage: z.string(),
-    state: z.enum(['warmup', 'running', 'finished']),
+    state: z.enum(['building', 'warmup', 'running', 'finished']),
     /** Only with `finished`. */
     passed: z.boolean().optional(),
   }),
@@ -113,7 +128,10 @@ export const stageReport = processReport.extend({
   started_at: z.string(),
   finished_at: z.string(),
   timeout_s: z.number(),
+  /** Of the first stage alone, like `build`. */
   warmup: processReport.nullable(),
+  /** How nvcc ended; where it did not end with 0, nothing of the stage was run. Absent with lang `py`. */
+  build: processReport.extend({ command: z.string() }).nullable().optional(),
   /** A worker of the evaluation died (segfault, kill, os._exit) and the stage was ended for it. */
   worker_died: z.boolean(),
   /** More than the cap arrived on the result pipe and the stage was ended for it. */

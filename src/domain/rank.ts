@@ -4,7 +4,7 @@
  * The order among eligible entries is SQL's business (db/board.ts); this file decides whether there is an entry, and
  * says why when there is none.
  */
-import type { Failure, FailureKind } from './outcome.ts';
+import type { Failure, FailureKind } from './stage-failure.ts';
 
 /** How one of the two jobs of a ranked submission stands. */
 export interface JobStanding {

@@ -1,7 +1,7 @@
 /** The words for submissions, what people see of them, and who may see what. */
 import type { Place } from './eta.ts';
-import type { Failure } from './outcome.ts';
 import type { SystemInfo } from './protocol.ts';
+import type { Failure } from './stage-failure.ts';
 
 /** As the public protocol names them; people read `leaderboard` as "ranked". */
 export const modes = ['test', 'benchmark', 'leaderboard', 'profile'] as const;

@@ -9,15 +9,33 @@ import { z } from 'zod';
 export const rankings = ['last', 'mean', 'geom'] as const;
 export type Ranking = (typeof rankings)[number];
 
+/** What nvcc is told beside the flags that every build gets. */
+const cudaBuild = z.object({
+  /** Of the task's files, the submission included. */
+  sources: z.array(z.string()).min(1),
+  /** Relative to the run's directory, or absolute: then they are the box's. */
+  includeDirs: z.array(z.string()),
+  /** Macro name -> value; null: a name alone. */
+  defines: z.record(z.string(), z.string().nullable()),
+  flags: z.array(z.string()),
+  libraries: z.array(z.string()),
+});
+export type CudaBuild = z.infer<typeof cudaBuild>;
+
+/** What a build makes, as the public harnesses call it. */
+export const BUILT_PROGRAM = 'eval.out';
+
 export const taskDefinition = z.object({
-  lang: z.enum(['py']),
+  lang: z.enum(['py', 'cu']),
   description: z.string(),
   /** Name in the run's directory -> text; the submission's own place is not among them. */
   files: z.record(z.string(), z.string()),
   /** Where the submission goes: the file whose source is `@SUBMISSION@`. */
   submissionFile: z.string(),
-  /** The evaluation program, one of `files`. */
+  /** The evaluation program: one of `files`, or `eval.out` for a task in CUDA C++. */
   main: z.string(),
+  /** Only of a task in CUDA C++. Absent otherwise, so that the hashes of older tasks stay. */
+  build: cudaBuild.optional(),
   /** Template language as written in task.yml (`Python`, `HIP`, ...) -> text. */
   templates: z.record(z.string(), z.string()),
   /** One case a line without its line end, as the harness reads it: `size: 128; seed: 5`. */
@@ -28,7 +46,7 @@ export const taskDefinition = z.object({
   benchmarkTimeoutS: z.number().int().positive(),
   rankedTimeoutS: z.number().int().positive(),
   multiGpu: z.boolean(),
-  /** Of the first case, when `multiGpu`. */
+  /** The largest of the cases, when `multiGpu`. */
   worldSize: z.number().int().positive().nullable(),
   /** True: lower is better. */
   scoreAscending: z.boolean(),
@@ -63,6 +81,6 @@ function canonicalJson(value: unknown): string {
 }
 
 /** File extensions that a submission to this task may have. */
-export function allowedExtensions(_task: Pick<Task, 'lang'>): string[] {
-  return ['.py'];
+export function allowedExtensions(task: Pick<Task, 'lang'>): string[] {
+  return task.lang === 'cu' ? ['.cu', '.cuh', '.cpp'] : ['.py'];
 }

@@ -1,4 +1,5 @@
 /** The files of a loaded problem with the places that they come from, which the task itself does not keep. */
+import { realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { readYaml, type YamlFile } from '../catalog/yaml-file.ts';
@@ -21,7 +22,7 @@ const sources = z.looseObject({
 export async function readProblemFiles(root: string, entry: ProblemEntry): Promise<ProblemFiles> {
   const path = resolve(root, entry.directory, 'task.yml');
   const taskFile = relative(root, path);
-  const yaml = await readYaml(path, taskFile);
+  const yaml = await readYaml(await realpath(root), path, taskFile);
   const outline = sources.parse(yaml.value);
   const placeOf = (source: string) => relative(root, join(dirname(path), source));
   const files: ProblemFiles['files'] = [];

@@ -1,7 +1,8 @@
 /** What `problem run` reports: for people as text, for programs as one object. */
-import type { Failure, StageOutcome } from '../domain/outcome.ts';
+import type { StageOutcome } from '../domain/outcome.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
 import { failureLabels } from '../domain/rank.ts';
+import type { Failure } from '../domain/stage-failure.ts';
 import { type Mode, modeLabels, type RunView } from '../domain/submission.ts';
 import type { ProblemEntry } from '../domain/task.ts';
 import { formatDuration, formatScore } from '../reports/measure.ts';

@@ -117,7 +117,7 @@ export class ThisMachine {
   ): Promise<RunResult> {
     const result = await runOnBox(this.#connection, order, { seed, onEvent, signal });
     await forgetJob(this.#connection, order.job_key);
-    const outcome = readOutcome(result, order.stages.length);
+    const outcome = readOutcome(result, order.stages);
     return { seed, outcome, score: leaderboardScore(outcome, task) };
   }
 

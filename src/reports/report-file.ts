@@ -1,6 +1,10 @@
 /** The full report of a submission as a text file: every stage, case and time. Of secret runs, only how they ended. */
-import type { BenchmarkCase } from '../domain/outcome.ts';
-import { readBenchmarkLines, readProfileLines, readTestLines } from '../domain/outcome.ts';
+import {
+  type BenchmarkCase,
+  readBenchmarkLines,
+  readProfileLines,
+  readTestLines,
+} from '../domain/result-lines.ts';
 import { modeLabels, type RunView, type SubmissionView } from '../domain/submission.ts';
 import { cut } from './markdown.ts';
 import { formatDuration, formatScore, formatSeconds } from './measure.ts';

@@ -3,8 +3,8 @@
  * admins it comes without secret scores.
  */
 import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
-import { readBenchmarkLines } from '../domain/outcome.ts';
 import { failureLabels } from '../domain/rank.ts';
+import { readBenchmarkLines } from '../domain/result-lines.ts';
 import {
   failedByUs,
   type GpuResult,
@@ -114,6 +114,7 @@ export function jobLine(job: JobView): string {
       const where = `on ${code(job.box ?? '?')}`;
       if (!job.progress) return `starting ${where}`;
       const { stage, state, done, of } = job.progress;
+      if (state === 'building') return `${where}: compiling`;
       if (state === 'warmup') return `${where}: warming up for ${stage}`;
       return `${where}: ${stage}${of > 0 ? `, ${done} of ${of}` : ''}${state === 'finished' ? ' finished' : ''}`;
     }

@@ -129,7 +129,7 @@ async function forget(run: Run, spec: JobSpec): Promise<void> {
 /** False when it was stored before, or the lease was lost. */
 async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobResult): Promise<boolean> {
   const { sql, lease, log } = run;
-  const outcome = readOutcome(result, spec.stages.length);
+  const outcome = readOutcome(result, spec.stages);
   const score = leaderboardScore(outcome, work.task);
   const stored = await persist(() => storeJobResult(sql, lease, outcome, score), run.stopping, log);
   log.info(

@@ -9,11 +9,11 @@ import {
   storeTaskVersion,
 } from '../../src/db/leaderboards.ts';
 import { evenLanes } from '../../src/domain/box.ts';
-import { type Outcome, readOutcome } from '../../src/domain/outcome.ts';
+import type { Outcome } from '../../src/domain/outcome.ts';
 import type { Mode } from '../../src/domain/submission.ts';
 import { type Task, taskHash } from '../../src/domain/task.ts';
 import { accept } from '../../src/intake/accept.ts';
-import { jobResult, passedTests, stageReport, timedBenchmarks } from '../unit/stage-report.ts';
+import { outcomeOfJob, passedTests, stageReport, timedBenchmarks } from '../unit/stage-report.ts';
 
 export const plainTask: Task = {
   lang: 'py',
@@ -129,28 +129,26 @@ export async function leaseJob(
 /** A ranked job that passed with this score. */
 export function passedWith(seconds: number): Outcome {
   const means = [seconds * 1e9];
-  return readOutcome(
-    jobResult([
-      stageReport('test', passedTests(1)),
-      stageReport('benchmark', timedBenchmarks(means)),
-      stageReport('leaderboard', timedBenchmarks(means)),
-    ]),
-    3,
-  );
+  return outcomeOfJob([
+    stageReport('test', passedTests(1)),
+    stageReport('benchmark', timedBenchmarks(means)),
+    stageReport('leaderboard', timedBenchmarks(means)),
+  ]);
 }
 
 /** A job whose first test is wrong; `message` is what the participant would read. */
 export function failedWith(message: string): Outcome {
   const text = `test-count: 1\ntest.0.spec: n: 1; seed: 1\ntest.0.status: fail\ntest.0.error: ${message}\ncheck: fail`;
-  return readOutcome(jobResult([stageReport('test', text, { stdout: message, stderr: message })]), 3);
+  const report = stageReport('test', text, { stdout: message, stderr: message });
+  return outcomeOfJob([report], {}, ['benchmark', 'leaderboard']);
 }
 
 /** A job of one passed stage. */
 export function passedIn(mode: 'test' | 'benchmark'): Outcome {
   const text = mode === 'test' ? passedTests(1) : timedBenchmarks([1000]);
-  return readOutcome(jobResult([stageReport(mode, text)]), 1);
+  return outcomeOfJob([stageReport(mode, text)]);
 }
 
 export function cancelledOutcome(): Outcome {
-  return readOutcome(jobResult([], { outcome: 'cancelled' }), 3);
+  return outcomeOfJob([], { outcome: 'cancelled' }, ['test', 'benchmark', 'leaderboard']);
 }

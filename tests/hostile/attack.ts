@@ -58,7 +58,7 @@ export async function attack(
     },
   });
   const { result, events } = await agent.run(job, SEED);
-  const outcome = readOutcome(result, job.stages.length);
+  const outcome = readOutcome(result, job.stages);
   const effects = effectLines(result.stages.flatMap((stage) => [stage, stage.warmup]));
   if (result.outcome !== 'finished') effects.push(`the job ended as ${JSON.stringify(result.error)}`);
   if (outcome.passed && fixture.verdict === 'refused') effects.push('it passed');

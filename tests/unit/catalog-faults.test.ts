@@ -1,5 +1,6 @@
 /** A faulty problem is left out and named with file, line and what to mend; the others go on. */
-import { symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCatalog } from '../../src/catalog/load.ts';
@@ -37,7 +38,7 @@ describe('a faulty task.yml', () => {
     ['a key that stands twice', `${leastTask}lang: py\n`, ':12: not valid YAML'],
     ['no map', '- 1\n', ':1: must be a map'],
     ['empty', '', ':1: must be a map'],
-    ['another language', leastTask.replace('lang: py', 'lang: cu'), ':1: lang: must be "py"'],
+    ['another language', leastTask.replace('lang: py', 'lang: rust'), ':1: lang: must be "py" or "cu"'],
     [
       'no description',
       leastTask.replace('description: Do it.\n', ''),
@@ -82,6 +83,32 @@ describe('a faulty task.yml', () => {
       ':5: files.1: "/tmp/eval.py" must stay inside',
     ],
     ['an empty name', leastTask.replace('name: eval.py', 'name: ""'), ':5: files.1:'],
+    ['a name of two lines', leastTask.replace('name: eval.py', 'name: "a\\nb"'), ':5: files.1:'],
+    [
+      'a file and a folder of one name',
+      leastTask.replace('config', '  - {name: eval.py/more.py, source: eval.py}\nconfig'),
+      ':6: files.2: "eval.py/more.py" and "eval.py" cannot both be there',
+    ],
+    [
+      'a character that cannot be stored',
+      leastTask.replace('Do it.', '"Do\\0 it."'),
+      ':2: description: holds a NUL',
+    ],
+    [
+      'half of a character in a case',
+      leastTask.replace('size: 5', 'size: "\\uD800"'),
+      ':11: benchmarks.1: holds a NUL',
+    ],
+    [
+      'a configuration that is no map',
+      leastTask.replace('{main: eval.py}', 'eval.py'),
+      ':6: config: must be',
+    ],
+    [
+      'no main',
+      leastTask.replace('{main: eval.py}', '{}'),
+      ':6: config.main: must be the evaluation program',
+    ],
     [
       'a missing template',
       `${leastTask}templates: {Python: gone.py}\n`,
@@ -139,10 +166,50 @@ describe('a faulty task.yml', () => {
     expect(await faultOfTask(task)).toContain('s/p/task.yml');
   });
 
+  const cuda = leastTask
+    .replace('lang: py', 'lang: cu')
+    .replace('{main: eval.py}', '{sources: [eval.py, submission.py], EXTRA}');
+  it.each([
+    ['no sources', cuda.replace('[eval.py, submission.py]', '[]'), 'config.sources: must name at least one'],
+    [
+      'sources that are a word',
+      cuda.replace('[eval.py, submission.py]', 'eval.cu'),
+      'config.sources: must be',
+    ],
+    [
+      'a source that is no file',
+      cuda.replace('[eval.py,', '[gone.cu,'),
+      'config.sources: "gone.cu" is not one',
+    ],
+    [
+      'a macro that is no name',
+      cuda.replace('EXTRA', 'defines: {"A B": 1}'),
+      'config.defines: "A B" is no name of a macro',
+    ],
+    [
+      'a folder above the run',
+      cuda.replace('EXTRA', 'include_dirs: [a/../../b]'),
+      'config.include_dirs: "a/../../b" must lie inside',
+    ],
+    [
+      'a library with a path',
+      cuda.replace('EXTRA', 'libraries: ["a/b"]'),
+      'config.libraries: "a/b" is no name',
+    ],
+    [
+      'a library that is a flag',
+      cuda.replace('EXTRA', 'libraries: ["-o"]'),
+      'config.libraries: "-o" is no name',
+    ],
+    ['a flag that is no text', cuda.replace('EXTRA', 'compile_flags: [1]'), 'config.compile_flags.0: '],
+  ])('in CUDA C++ with %s is named', async (_, task, expected) => {
+    expect(await faultOfTask(task.replace(', EXTRA', ''))).toContain(`s/p/task.yml:6: ${expected}`);
+  });
+
   it('that is no UTF-8, or not there at all, is named', async () => {
     await folder.writeProblem(leastTask);
     await folder.write({ 's/p/task.yml': Uint8Array.from([0x6c, 0xff, 0xfe]) });
-    expect(await onlyFault()).toBe('s/p/task.yml: the file is not readable UTF-8 text');
+    expect(await onlyFault()).toBe('s/p/task.yml: the file is not UTF-8 text');
     await folder.write({ 's.yaml': setOf('  - {directory: s/q, name: q, deadline: "", gpus: [H100]}') });
     expect(await onlyFault()).toBe('s/q/task.yml: the file is not there');
   });
@@ -181,6 +248,18 @@ describe('a source', () => {
 
   it('of a template is refused outside as well', async () => {
     expect(await faultOfTask(`${leastTask}templates: {Python: ../../../outside.py}\n`)).toContain(leaves);
+  });
+
+  it('that is a named pipe is refused, not waited for', async () => {
+    await folder.writeProblem(withSource('pipe'));
+    execFileSync('mkfifo', [path.join(folder.root, 's/p/pipe')]);
+    expect(await onlyFault()).toContain('is not a readable file');
+  });
+
+  it('with a NUL character in it is refused: it could not be stored', async () => {
+    await folder.writeProblem(withSource('data.txt'));
+    await folder.write({ 's/p/data.txt': 'a\u0000b' });
+    expect(await onlyFault()).toContain('holds a NUL character');
   });
 
   it('that is not text, or too large, is refused', async () => {
@@ -238,6 +317,21 @@ describe('a faulty problem set', () => {
   it('that uses the name of another set’s leaderboard, in whatever case, is named; the first keeps it', async () => {
     expect(await faultOfSet(setOf('  - {directory: s/p, name: GOOD, gpus: [H100]}'))).toBe(
       's.yaml:5: the name GOOD is used already in good.yaml',
+    );
+  });
+
+  it('behind a link that leaves the root is refused, and so are a task and a folder behind one', async () => {
+    await folder.writeProblem(leastTask);
+    const outside = path.join(folder.root, '../outside');
+    await mkdir(outside);
+    await writeFile(path.join(outside, 'task.yml'), leastTask);
+    await writeFile(path.join(outside, 'eval.py'), 'a secret');
+    await symlink('../outside', path.join(folder.root, 'away'));
+    await folder.write({ 's.yaml': setOf('  - {directory: away, name: p, gpus: [H100]}') });
+    expect(await onlyFault()).toBe('away/task.yml: the file leaves the problems directory');
+    await symlink('../outside/task.yml', path.join(folder.root, 'a.yaml'));
+    expect((await loadCatalog(folder.root)).faults).toContain(
+      'a.yaml: the file leaves the problems directory',
     );
   });
 

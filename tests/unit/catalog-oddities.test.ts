@@ -179,6 +179,66 @@ score_ascending: false
     });
   });
 
+  it('hands its files on byte by byte, with a mark at their beginning and other ends of lines', async () => {
+    await folder.writeProblem(leastTask);
+    await folder.write({ 's/p/eval.py': '\ufeffprint("eval")\r\n\tno end' });
+    expect((await onlyEntry()).task.files['eval.py']).toBe('\ufeffprint("eval")\r\n\tno end');
+    const task = `\ufeff${leastTask.replaceAll('\n', '\r\n')}`;
+    await folder.write({ 's/p/task.yml': task });
+    expect((await onlyEntry()).task.tests).toEqual(['size: 1; seed: 2']);
+  });
+
+  it('may leave its deadline and its GPU types empty', async () => {
+    await folder.writeProblem(`${leastTask}gpus: ["A100"]\n`);
+    await folder.write({
+      's.yaml': setOf('  - directory: s/p\n    name: p\n    deadline:\n    gpus:').replace('""', ''),
+    });
+    expect(await onlyEntry()).toMatchObject({ deadline: null, gpus: ['A100'] });
+  });
+
+  it('is warned about keys of its files and its configuration too', async () => {
+    const task = leastTask
+      .replace('source: eval.py}', 'source: eval.py, mode: 644}')
+      .replace('{main: eval.py}', '{main: eval.py, sources: [a.cu]}');
+    await folder.writeProblem(task);
+    const { entries, warnings } = await loadCatalog(folder.root);
+    expect(entries).toHaveLength(1);
+    expect(warnings).toEqual([
+      's/p/task.yml:5: unknown key "mode" is ignored',
+      's/p/task.yml:6: unknown key "sources" is ignored',
+    ]);
+  });
+
+  it.each(['yes', 'Off', '1_000', '007', '0b11', '12:30', '1e3', '2.5e3'])(
+    'is warned about the word %s, which other platforms read otherwise',
+    async (word) => {
+      await folder.writeProblem(leastTask.replace('size: 3', `size: ${word}`));
+      const { warnings } = await loadCatalog(folder.root);
+      expect(warnings).toEqual([
+        expect.stringContaining(`s/p/task.yml:10: benchmarks.0: "${word}" means something else`),
+      ]);
+    },
+  );
+
+  it('is not warned about words that everybody reads alike', async () => {
+    const values = [
+      '"yes"',
+      "'1_000'",
+      '0',
+      '-7',
+      '0.5',
+      '1.0e+3',
+      'n',
+      'none',
+      '0x1F',
+      '[1, 2]',
+      'a_1',
+      '2d',
+    ];
+    await folder.writeProblem(leastTask.replace('size: 3', `size: [${values.join(', ')}], on: 1`));
+    expect((await loadCatalog(folder.root)).warnings).toEqual([]);
+  });
+
   it('may reach its files through a symbolic link that stays inside', async () => {
     await folder.writeProblem(leastTask);
     await mkdir(path.join(folder.root, 'shared'));

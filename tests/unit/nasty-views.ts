@@ -1,6 +1,6 @@
 /** Views as nasty as strangers and long lists can make them, for tests of what is shown. */
 import fc from 'fast-check';
-import { failureKinds } from '../../src/domain/outcome.ts';
+import { failureKinds } from '../../src/domain/stage-failure.ts';
 import {
   type GpuResult,
   type JobView,
@@ -68,7 +68,7 @@ const jobView: fc.Arbitrary<JobView> = fc.record({
   progress: fc.option(
     fc.record({
       stage: fc.constantFrom('test', 'leaderboard', 'profile.12'),
-      state: fc.constantFrom('running', 'finished', 'warmup'),
+      state: fc.constantFrom('running', 'finished', 'warmup', 'building'),
       done: fc.nat(),
       of: fc.nat(),
     }),

@@ -1,8 +1,15 @@
 /** Runs that failed are read leniently: a failing harness writes what it can, and its participant should see why. */
 import { describe, expect, it } from 'vitest';
-import { type Failure, readOutcome } from '../../src/domain/outcome.ts';
 import type { StageReport } from '../../src/domain/protocol.ts';
-import { jobResult, outcomeOf, passedTests, stageReport, timedBenchmarks } from './stage-report.ts';
+import type { Failure } from '../../src/domain/stage-failure.ts';
+import {
+  jobResult,
+  outcomeOf,
+  outcomeOfJob,
+  passedTests,
+  stageReport,
+  timedBenchmarks,
+} from './stage-report.ts';
 
 function failureOf(mode: string, text: string, changes = {}): Failure {
   const outcome = outcomeOf(mode, text, changes);
@@ -243,10 +250,10 @@ describe('text that a participant wrote', () => {
       warmup,
     });
     stage.lines.push([nasty, nasty]);
-    const outcome = readOutcome(
-      jobResult([stage], { system: { ...jobResult([]).system, hostname: nasty }, sandbox: nasty }),
-      1,
-    );
+    const outcome = outcomeOfJob([stage], {
+      system: { ...jobResult([]).system, hostname: nasty },
+      sandbox: nasty,
+    });
     expect(JSON.stringify(outcome)).not.toContain('\\u0000');
     const strings: string[] = [];
     JSON.stringify(outcome, (_, value) => {
@@ -300,10 +307,7 @@ describe('text that a participant wrote', () => {
 
 describe('a job', () => {
   it('that was cancelled is neither passed nor failed', () => {
-    const outcome = readOutcome(
-      jobResult([stageReport('test', passedTests(1))], { outcome: 'cancelled' }),
-      1,
-    );
+    const outcome = outcomeOfJob([stageReport('test', passedTests(1))], { outcome: 'cancelled' });
     expect(outcome).toMatchObject({ cancelled: true, passed: false, failure: null });
   });
 
@@ -312,7 +316,7 @@ describe('a job', () => {
       stageReport('test', passedTests(1)),
       stageReport('benchmark', '', { timed_out: true, exit_code: 114 }),
     ];
-    const outcome = readOutcome(jobResult(stages), 3);
+    const outcome = outcomeOfJob(stages, {}, ['leaderboard']);
     expect(outcome.stages.map((stage) => stage.passed)).toEqual([true, false]);
     expect(outcome.failure).toMatchObject({ kind: 'timeout', stage: 'benchmark' });
   });

@@ -1,7 +1,14 @@
 /** Runs that claim to have passed are read strictly: a forged verdict looks like a pass. */
 import { describe, expect, it } from 'vitest';
 import { readOutcome } from '../../src/domain/outcome.ts';
-import { jobResult, outcomeOf, passedTests, stageReport, timedBenchmarks } from './stage-report.ts';
+import {
+  jobResult,
+  outcomeOf,
+  outcomeOfJob,
+  passedTests,
+  stageReport,
+  timedBenchmarks,
+} from './stage-report.ts';
 
 const benchmark = (changes: Record<string, string | null>) => {
   const values: Record<string, string | null> = {
@@ -83,7 +90,7 @@ describe('an honest pass', () => {
   });
 
   it('may round the mean of equal times', () => {
-    const text = benchmark({ mean: '0.30000000000000004', best: '0.30000000000000005', worst: '0.3' });
+    const text = benchmark({ mean: '30.000000000000004', best: '30.000000000000005', worst: '30.0' });
     expect(outcomeOf('benchmark', text).passed).toBe(true);
   });
 
@@ -93,8 +100,86 @@ describe('an honest pass', () => {
       stageReport('benchmark', timedBenchmarks([1000, 2000])),
       stageReport('leaderboard', timedBenchmarks([1000, 2000])),
     ];
-    expect(readOutcome(jobResult(stages), 3).passed).toBe(true);
-    expect(readOutcome(jobResult(stages.slice(0, 2)), 3)).toMatchObject({ passed: false, failure: null });
+    expect(outcomeOfJob(stages).passed).toBe(true);
+    expect(outcomeOfJob(stages.slice(0, 2), {}, ['leaderboard'])).toMatchObject({
+      passed: false,
+      failure: null,
+    });
+  });
+});
+
+describe('a pass is held against what was sent', () => {
+  const sent = ['size: 1; seed: 5', 'size: 2; seed: 5', 'size: 3; seed: 5'];
+  const summaryOf = (mode: string, text: string, cases: string[], changes = {}) =>
+    outcomeOf(mode, text, changes, cases).failure?.summary ?? 'passed';
+
+  it('and passes with every case, in the words that were sent', () => {
+    expect(summaryOf('test', passedTests(3), sent)).toBe('passed');
+    expect(summaryOf('benchmark', timedBenchmarks([1e3, 2e3, 3e3]), sent)).toBe('passed');
+    expect(summaryOf('test', passedTests(1), [' size: 1; seed: 5 '])).toBe('passed');
+  });
+
+  it('and need not repeat the cases', () => {
+    const without = (text: string) => text.replaceAll(/.*\.spec: .*\n/g, '');
+    expect(summaryOf('test', without(passedTests(3)), sent)).toBe('passed');
+    expect(summaryOf('leaderboard', without(timedBenchmarks([1e3, 2e3, 3e3])), sent)).toBe('passed');
+  });
+
+  it.each([
+    ['fewer tests', 'test', passedTests(2), 'test-count is 2, not 3'],
+    ['one test', 'test', passedTests(1), 'test-count is 1, not 3'],
+    ['more tests', 'test', passedTests(4), 'test-count is 4, not 3'],
+    ['fewer benchmarks', 'benchmark', timedBenchmarks([1e3, 2e3]), 'benchmark-count is 2, not 3'],
+    ['one benchmark', 'benchmark', timedBenchmarks([1e3]), 'benchmark-count is 1, not 3'],
+    ['two ranked benchmarks', 'leaderboard', timedBenchmarks([1e3, 2e3]), 'benchmark-count is 2, not 3'],
+    [
+      'the first of the ranked ones',
+      'leaderboard',
+      timedBenchmarks([1e3]),
+      'benchmark 0 is not the case that was',
+    ],
+    [
+      'another test',
+      'test',
+      passedTests(3).replace('size: 2', 'size: 1'),
+      'test 1 is not the case that was sent',
+    ],
+    [
+      'another benchmark',
+      'benchmark',
+      timedBenchmarks([1e3, 2e3, 3e3]).replace('size: 3', 'size: 2'),
+      'benchmark 2 is not the case that was sent',
+    ],
+    [
+      'a seed that was combined with the secret one',
+      'test',
+      passedTests(3).replace('seed: 5', 'seed: 812345'),
+      'test 0 is not the case that was sent',
+    ],
+    ['a gap', 'test', passedTests(3).replaceAll(/test\.1\..*\n/g, ''), 'test 1 is missing'],
+  ])('and fails with %s', (_, mode, text, fault) => {
+    expect(summaryOf(mode, text, sent)).toContain(fault);
+  });
+
+  it('and may have timed the last case alone in mode leaderboard', () => {
+    const last = timedBenchmarks([1e3]).replace('size: 1', 'size: 3');
+    expect(summaryOf('leaderboard', last, sent)).toBe('passed');
+    expect(summaryOf('leaderboard', last.replace(/.*spec.*\n/, ''), sent)).toBe('passed');
+    expect(summaryOf('benchmark', last, sent)).toContain('benchmark-count is 1, not 3');
+  });
+
+  it('and fails in a stage that was not asked for', () => {
+    const report = stageReport('test', passedTests(1));
+    const outcome = readOutcome(jobResult([report]), [{ name: 'benchmark', cases: 'size: 1; seed: 5\n' }]);
+    expect(outcome.failure?.kind).toBe('malformed');
+  });
+
+  it('and its times are held against the clock of the box', () => {
+    const text = timedBenchmarks([1e8, 2e8, 3e8]);
+    expect(summaryOf('benchmark', text, sent, { duration_ms: 6000 })).toBe('passed');
+    expect(summaryOf('benchmark', text, sent, { duration_ms: 5900 })).toContain(
+      'its benchmarks sum up to 6.00 s, but it ran for 5.90 s',
+    );
   });
 });
 
@@ -104,6 +189,30 @@ describe('a claimed pass is malformed', () => {
   it('with a key that comes twice, even with the same value', () => {
     expect(kindOf('test', `${passedTests(1)}\ncheck: pass`)).toBe('malformed');
     expect(kindOf('benchmark', `${benchmark({})}\nbenchmark.0.mean: 1`)).toBe('malformed');
+  });
+
+  it.each([
+    ['a key of another mode', `${passedTests(1)}`.replace('check:', 'benchmark.0.mean: 5\ncheck:')],
+    ['a key that nobody knows', passedTests(1).replace('check:', 'device: cuda\ncheck:')],
+    [
+      'a key from a message',
+      passedTests(1).replace('check:', 'tensor([[1., 2.]], device="cuda:0"): 3\ncheck:'),
+    ],
+    ['a case before the count', `test.0.message: hello\n${passedTests(1)}`],
+    ['a case behind a later one', passedTests(2).replace('check:', 'test.0.message: hello\ncheck:')],
+    ['a case behind the verdict', `${passedTests(1)}\ntest.0.message: hello`],
+  ])('with %s', (_, text) => {
+    expect(kindOf('test', text)).toBe('malformed');
+  });
+
+  it('with a time that no function call takes', () => {
+    expect(kindOf('leaderboard', benchmark({ mean: '9.99', best: '9', worst: '11' }))).toBe('malformed');
+    expect(kindOf('leaderboard', benchmark({ mean: '1e-9', best: null, worst: null }))).toBe('malformed');
+  });
+
+  it('with an err that does not follow from its std', () => {
+    for (const err of ['0', '10.5', '0.1']) expect(kindOf('benchmark', benchmark({ err }))).toBe('malformed');
+    expect(kindOf('benchmark', benchmark({ std: '0', err: '0' }))).toBe(undefined);
   });
 
   it('with a line that is no key and value', () => {
@@ -181,8 +290,8 @@ describe('a claimed pass is malformed', () => {
 
   it('and its summary names the fault without lending a stranger more than 80 characters', () => {
     const key = `test.0.${'x'.repeat(5000)}`;
-    const { failure } = outcomeOf('test', `${passedTests(1)}\n${key}: 1\n${key}: 1`);
-    expect(failure?.summary).toContain('comes twice');
+    const { failure } = outcomeOf('test', `${passedTests(1)}\n${key}: 1`);
+    expect(failure?.summary).toContain('means nothing');
     expect(failure?.summary.length).toBeLessThan(200);
   });
 });

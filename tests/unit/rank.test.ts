@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { failureKinds } from '../../src/domain/outcome.ts';
 import { failureLabels, type JobStanding, standingOf } from '../../src/domain/rank.ts';
+import { failureKinds } from '../../src/domain/stage-failure.ts';
 
 const states = ['open', 'passed', 'failed', 'our-fault', 'cancelled'] as const;
 const job = (state: JobStanding['state'], changes: Partial<JobStanding> = {}): JobStanding => ({

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readOutcome } from '../../src/domain/outcome.ts';
 import { leaderboardScore, scoreOf } from '../../src/domain/score.ts';
-import { type Ranking, rankings, type Task } from '../../src/domain/task.ts';
-import { jobResult, passedTests, stageReport, timedBenchmarks } from './stage-report.ts';
+import { type Ranking, rankings } from '../../src/domain/task.ts';
+import { outcomeOf, outcomeOfJob, passedTests, stageReport, timedBenchmarks } from './stage-report.ts';
 
 const means = fc.array(fc.double({ min: 1e-3, max: 1e13, noNaN: true }), { minLength: 1, maxLength: 20 });
 
@@ -81,17 +80,13 @@ describe('a score', () => {
 });
 
 describe('the score of a ranked job', () => {
-  const task = (rankingBy: Ranking, benchmarks = ['a: 1', 'a: 2']) =>
-    ({ rankingBy, benchmarks }) as unknown as Task;
+  const task = (rankingBy: Ranking) => ({ rankingBy });
   const outcome = (timed: number[], ranked: number[], changes = {}) =>
-    readOutcome(
-      jobResult([
-        stageReport('test', passedTests(1)),
-        stageReport('benchmark', timedBenchmarks(timed)),
-        stageReport('leaderboard', timedBenchmarks(ranked), changes),
-      ]),
-      3,
-    );
+    outcomeOfJob([
+      stageReport('test', passedTests(1)),
+      stageReport('benchmark', timedBenchmarks(timed)),
+      stageReport('leaderboard', timedBenchmarks(ranked), changes),
+    ]);
 
   it('is that of its leaderboard stage, not of its benchmark stage', () => {
     expect(leaderboardScore(outcome([9e9, 9e9], [1e9, 4e9]), task('geom'))).toBeCloseTo(2, 12);
@@ -100,19 +95,33 @@ describe('the score of a ranked job', () => {
 
   it('is none where the stage failed or did not run', () => {
     expect(leaderboardScore(outcome([1e9, 1e9], [1e9, 1e9], { exit_code: 1 }), task('geom'))).toBe(null);
-    const tested = readOutcome(jobResult([stageReport('test', passedTests(1))]), 1);
+    const tested = outcomeOfJob([stageReport('test', passedTests(1))]);
     expect(leaderboardScore(tested, task('geom'))).toBe(null);
   });
 
-  it('is none where fewer or more cases were timed than the task has', () => {
-    expect(leaderboardScore(outcome([1e9], [1e9]), task('geom'))).toBe(null);
-    expect(leaderboardScore(outcome([1e9], [1e9, 1e9, 1e9]), task('mean'))).toBe(null);
+  it('is none where other cases were timed than were sent', () => {
+    const sent = ['size: 1; seed: 5', 'size: 2; seed: 5', 'size: 3; seed: 5'];
+    for (const ranking of rankings) {
+      const fewer = outcomeOf('leaderboard', timedBenchmarks([1e9, 2e9]), {}, sent);
+      expect(leaderboardScore(fewer, task(ranking))).toBe(null);
+      const more = outcomeOf('leaderboard', timedBenchmarks([1e9, 2e9]), {}, sent.slice(0, 1));
+      expect(leaderboardScore(more, task(ranking))).toBe(null);
+    }
+    // By its specs the report is of two cases, of which only the last one counts here: none was sent alone.
     expect(leaderboardScore(outcome([1e9], [1e9, 1e9]), task('last'))).toBe(null);
+  });
+
+  it('is the time of the last case where the harness times that one alone', () => {
+    const text = timedBenchmarks([4e9]).replace('size: 1;', 'size: 3;');
+    const sent = ['size: 1; seed: 5', 'size: 2; seed: 5', 'size: 3; seed: 5'];
+    for (const ranking of rankings) {
+      expect(leaderboardScore(outcomeOf('leaderboard', text, {}, sent), task(ranking))).toBeCloseTo(4, 12);
+    }
   });
 
   it('is none for a job that was cancelled', () => {
     const stages = [stageReport('leaderboard', timedBenchmarks([1e9]))];
-    const cancelled = readOutcome(jobResult(stages, { outcome: 'cancelled' }), 1);
+    const cancelled = outcomeOfJob(stages, { outcome: 'cancelled' });
     expect(leaderboardScore(cancelled, task('last'))).toBe(null);
   });
 });

@@ -1,7 +1,9 @@
 /** What a runner reports of a stage, written as a harness writes it: for tests that read outcomes. */
 import type { Outcome } from '../../src/domain/outcome.ts';
 import { readOutcome } from '../../src/domain/outcome.ts';
-import type { JobResult, StageReport } from '../../src/domain/protocol.ts';
+import type { JobResult, StageReport, StageSpec } from '../../src/domain/protocol.ts';
+
+type SentStage = Pick<StageSpec, 'name' | 'cases'>;
 
 /** `key: value` lines, split as the runner splits them; blank lines mean nothing. */
 export function resultLines(text: string): [string, string][] {
@@ -25,7 +27,7 @@ export function stageReport(mode: string, text: string, changes: Partial<StageRe
     exit_code: 0,
     signal: null,
     timed_out: false,
-    duration_ms: 1000,
+    duration_ms: 1_000_000_000,
     stdout: '',
     stderr: '',
     warmup: null,
@@ -58,9 +60,36 @@ export function jobResult(stages: StageReport[], changes: Partial<JobResult> = {
   };
 }
 
-/** The outcome of a job of one stage. */
-export function outcomeOf(mode: string, text: string, changes: Partial<StageReport> = {}): Outcome {
-  return readOutcome(jobResult([stageReport(mode, text, changes)]), 1);
+/**
+ * What was sent for a report: the cases that the report names, in order. A case without a `spec` line is none, so that
+ * tests that are about the number of cases have to say what was sent.
+ */
+export function sentFor(report: StageReport): SentStage {
+  const kind = report.mode === 'test' ? 'test' : 'benchmark';
+  const specs = new Map(report.lines.filter(([key]) => key.startsWith(`${kind}.`) && key.endsWith('.spec')));
+  return { name: report.name, cases: [...specs.values()].map((spec) => `${spec}\n`).join('') };
+}
+
+/** The outcome of a job of one stage; `sent` are its cases, by default those that the report names. */
+export function outcomeOf(
+  mode: string,
+  text: string,
+  changes: Partial<StageReport> = {},
+  sent?: string[],
+): Outcome {
+  const report = stageReport(mode, text, changes);
+  const cases = sent?.map((line) => `${line}\n`).join('');
+  return readOutcome(jobResult([report]), [cases === undefined ? sentFor(report) : { name: mode, cases }]);
+}
+
+/** The outcome of a job of these stages, of which each got the cases that it names. `missing` never came back. */
+export function outcomeOfJob(
+  reports: StageReport[],
+  changes: Partial<JobResult> = {},
+  missing: string[] = [],
+): Outcome {
+  const sent = [...reports.map(sentFor), ...missing.map((name) => ({ name, cases: 'size: 1; seed: 5\n' }))];
+  return readOutcome(jobResult(reports, changes), sent);
 }
 
 /** Honest lines of `count` passed tests. */
