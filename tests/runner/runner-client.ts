@@ -46,17 +46,20 @@ type Pending = {
 export class TestBox {
   readonly root: string;
   readonly archive: string;
+  private readonly env: NodeJS.ProcessEnv;
   private readonly agents: Agent[] = [];
   private jobCount = 0;
 
-  constructor(root = mkdtempSync(join(tmpdir(), 'hotlap-runner-'))) {
+  /** `firstOnPath`: a folder whose programs stand in for the machine's. */
+  constructor(root = mkdtempSync(join(tmpdir(), 'hotlap-runner-')), firstOnPath?: string) {
     this.root = root;
+    this.env = firstOnPath ? { ...process.env, PATH: `${firstOnPath}:${process.env.PATH}` } : process.env;
     this.archive = join(mkdtempSync(join(tmpdir(), 'hotlap-zip-')), 'runner.zip');
     writeFileSync(this.archive, archive.bytes);
   }
 
   async agent(instance = 'tests'): Promise<Agent> {
-    const agent = await Agent.open(this.archive, this.root, instance);
+    const agent = await Agent.open(this.archive, this.root, instance, this.env);
     this.agents.push(agent);
     return agent;
   }
@@ -128,9 +131,9 @@ export class Agent {
     this.pending = pending;
   }
 
-  static open(archive: string, root: string, instance: string): Promise<Agent> {
+  static open(archive: string, root: string, instance: string, env: NodeJS.ProcessEnv): Promise<Agent> {
     const argv = [archive, 'agent', '--root', root, '--instance', instance];
-    const child = spawn('python3', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn('python3', argv, { stdio: ['pipe', 'pipe', 'inherit'], env });
     const pending = new Map<number, Pending>();
     const { promise, resolve, reject } = Promise.withResolvers<Agent>();
     let opened = false;

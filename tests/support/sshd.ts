@@ -21,6 +21,8 @@ const READY_DEADLINE_MS = 15_000;
 export interface SshdOptions {
   /** Sessions at once on one connection; OpenSSH's own default where unset. */
   maxSessions?: number;
+  /** Of every session, beside HOME. */
+  env?: Record<string, string>;
   /** Further lines for the server's configuration. */
   configLines?: readonly string[];
 }
@@ -166,7 +168,7 @@ class SshServer implements Sshd {
   }
 
   async #writeConfig(): Promise<void> {
-    const { maxSessions, configLines = [] } = this.#options;
+    const { maxSessions, env = {}, configLines = [] } = this.#options;
     const lines = [
       `Port ${this.port}`,
       `ListenAddress ${this.host}`,
@@ -179,7 +181,10 @@ class SshServer implements Sshd {
       'UsePAM no',
       'MaxStartups 100',
       'LoginGraceTime 20',
-      `SetEnv HOME=${this.home}`,
+      // One line: the server takes only the first.
+      `SetEnv ${Object.entries({ HOME: this.home, ...env })
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' ')}`,
       `Subsystem sftp internal-sftp -d ${this.home}`,
       ...(maxSessions === undefined ? [] : [`MaxSessions ${maxSessions}`]),
       ...configLines,
