@@ -64,6 +64,21 @@ export function judgeIdle(gpus: GpuHealth[], probe: ProbeReport | null): Finding
   return { name: 'Idle', state: 'ok', text };
 }
 
+/** What the machine is and has, for whoever registers it. */
+export function describeMachine(probe: ProbeReport): Finding[] {
+  const memory = `${Math.round(probe.memory_mib / 1024)} GiB memory`;
+  const software = [
+    `Python ${probe.python}`,
+    probe.torch ? `torch ${probe.torch}${probe.runtime ? ` (${probe.runtime})` : ''}` : 'no torch',
+    probe.nvcc ? `nvcc ${probe.nvcc}` : 'no nvcc',
+    probe.profiler ?? 'no profiler',
+  ];
+  return [
+    { name: 'Machine', state: 'ok', text: `${probe.hostname}: ${probe.cpu_count} × ${probe.cpu}, ${memory}` },
+    { name: 'Software', state: 'ok', text: software.join(', ') },
+  ];
+}
+
 /** The machine as it is now beside what was registered. `at`: when the probe was answered. */
 export function judgeProbe(
   now: ProbeReport,
@@ -90,7 +105,9 @@ function judgeGpus(now: ProbeReport, before: ProbeReport | null): Finding {
       text: `GPU ${names} is gone: reboot the machine, or remove the box and add it again.`,
     };
   }
-  const models = now.gpus.map((gpu) => `${gpu.model}, driver ${gpu.driver}`);
+  const models = now.gpus.map(
+    (gpu) => `${gpu.model}, ${Math.round(gpu.memory_mib / 1024)} GiB, driver ${gpu.driver}`,
+  );
   return { name: 'GPUs', state: 'ok', text: models.join('; ') || 'none' };
 }
 

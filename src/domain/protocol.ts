@@ -213,6 +213,8 @@ export const probeReport = z.object({
     }),
   ),
   torch: z.string().nullable(),
+  /** What torch computes with: `CUDA 12.8`, `ROCm 6.4`; empty without either. */
+  runtime: z.string().optional(),
   nvcc: z.string().nullable(),
   profiler: z.string().nullable(),
   /** `bwrap` when a trial run of it worked, else `none`. */

@@ -8,7 +8,7 @@ import { scanHostKey } from '../boxes/ssh.ts';
 import { insertBox, notifyBoxes } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import { layOut, type NewBox, servedTypes } from '../domain/box.ts';
-import { canaryText, type Finding } from '../domain/box-health.ts';
+import { canaryText, describeMachine, type Finding, judgeProbe } from '../domain/box-health.ts';
 import { BoxError, boxErrorRemedies, UserError } from '../domain/errors.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
 import { gpusOf, sandboxWish } from './box-check.ts';
@@ -51,15 +51,13 @@ export async function registerBox(
     const probe = await refusing(address, () => agent.probe());
     const layout = layOut(probe.gpus, box);
     const gpuTypes = servedTypes(layout);
-    step(
-      'Machine',
-      `${probe.hostname}, ${gpuTypes.join(', ')}, ${layout.lanes.length} ${layout.lanes.length === 1 ? 'lane' : 'lanes'}`,
-    );
-    if (probe.sandbox === 'none') {
-      const problem = probe.sandbox_problem ?? 'unknown';
-      if (!box.unsafe) throw new UserError('box-without-sandbox', { address, problem });
-      step('Sandbox', `none (${problem}); allowed by \`unsafe\``, 'warn');
-    } else step('Sandbox', `${probe.sandbox}, limits by ${probe.limits ?? 'rlimits'}`);
+    for (const finding of describeMachine(probe)) onStep(finding);
+    if (probe.sandbox === 'none' && !box.unsafe) {
+      throw new UserError('box-without-sandbox', { address, problem: probe.sandbox_problem ?? 'unknown' });
+    }
+    for (const finding of judgeProbe(probe, { probe, unsafe: box.unsafe }, new Date())) onStep(finding);
+    const lanes = layout.lanes.length;
+    step('Lanes', `${lanes} for ${gpuTypes.join(', ')}`);
     const canary = await refusing(address, () =>
       runCanary(connection, { gpus: gpusOf({ probe }), sandbox: sandboxWish(box) }),
     );

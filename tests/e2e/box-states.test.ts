@@ -78,7 +78,7 @@ describe.skipIf(sshdMissing() !== null)('a box in an organiser’s hands', () =>
     expect(added.embeds[0]?.title).toBe('alpha is ready for H100');
     const steps = (added.embeds[0]?.description ?? '').split('\n').map((line) => line.slice(0, 24));
     expect(steps.join('\n')).toMatch(
-      /✅ \*\*Host key\*\*.*\n✅ \*\*Login\*\*.*\n✅ \*\*Machine\*\*.*\n✅ \*\*Sandbox\*\*.*\n\S+ \*\*Canary\*\*/,
+      /✅ \*\*Host key\*\*.*\n✅ \*\*Login\*\*.*\n(.*\n)+✅ \*\*Lanes\*\*.*\n\S+ \*\*Canary\*\*/,
     );
     expect((await submit()).embeds[0]?.title).toMatch(/^Passed/);
   });

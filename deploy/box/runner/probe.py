@@ -47,6 +47,7 @@ def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
             for gpu in gpus
         ],
         "torch": choice.python.torch,
+        "runtime": system.runtime,
         "nvcc": _nvcc_version(),
         "profiler": next((tool for tool in ("ncu", "rocprofv3") if find_tool(tool)), None),
         "sandbox": choice.policy.kind,
