@@ -23,6 +23,9 @@
  *
  * `start` is idempotent: a job folder that exists is attached to, not started again. The secret seed is an argument
  * of `start` beside the job, not inside it: it stays in the supervisor's memory and is never written to the box.
+ *
+ * On a cluster the agent runs on a login node (`--launch slurm --launch-options <JSON>`) and speaks the same. Its jobs
+ * run on compute nodes that share its root folder; there the seed waits in a file for its supervisor (docs/security.md).
  */
 import { z } from 'zod';
 
@@ -99,6 +102,11 @@ export const jobEvent = z.discriminatedUnion('type', [
     /** Only with `finished`. */
     passed: z.boolean().optional(),
   }),
+  /**
+   * From a cluster, before the job runs: why it waits, in Slurm's word (`Priority`, `Resources`; empty while it has none).
+   * It is told and not stored: its `n` is that of the first event to come.
+   */
+  event.extend({ type: z.literal('waiting'), reason: z.string() }),
   /** One case of the stage is done. `of` is 0 while unknown. */
   event.extend({
     type: z.literal('progress'),
@@ -163,6 +171,8 @@ export const boxErrorKind = z.enum([
   'runner-crashed',
   'protocol-error',
   'unknown-job',
+  'cluster-away',
+  'cluster-refused',
 ]);
 
 /** Whether memory and processes are bounded for a stage as a whole, or only for each of its processes. */
@@ -227,6 +237,14 @@ export const probeReport = z.object({
   syscall_filter: z.boolean().optional(),
   disk_free_mib: z.number().int(),
   clock_utc: z.string(),
+  /** Of a cluster; the rest is then what one of its compute nodes says of itself. */
+  slurm: z
+    .object({
+      partitions: z.array(z.object({ name: z.string(), nodes: z.number().int(), gres: z.string() })),
+      /** That jobs can get, as Slurm calls them: `h100`. */
+      gpu_types: z.array(z.string()),
+    })
+    .optional(),
 });
 export type ProbeReport = z.infer<typeof probeReport>;
 

@@ -19,6 +19,8 @@ const delaysMs: Record<BoxErrorKind, number[]> = {
   'runner-crashed': [second, 10 * second, minute],
   'protocol-error': [second, 10 * second],
   'unknown-job': [0, second, 10 * second],
+  'cluster-away': [10 * second, minute, 5 * minute, 10 * minute],
+  'cluster-refused': [10 * second, minute, 5 * minute],
 };
 
 /** `failures`: how often boxes have failed this job before. Null: give up. */

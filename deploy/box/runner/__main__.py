@@ -4,27 +4,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any, List
+from typing import Any, List, Union
 
 if sys.version_info < (3, 9):
     sys.exit("the runner needs Python 3.9 or newer, this is " + sys.version.split()[0])
 
-from agent import Agent
-from end_job import cancel_job, forget_job, sweep_jobs
-from follow import follow_job
-from forker import Starter
-from job_folder import read_state
+from agent import ORIGIN, Agent
+from forker import Forker, Starter
+from local_launch import LocalLaunch
 from paths import DEFAULT_ROOT, BoxPaths
-from probe import probe
 from process_tree import close_to_peers
 from protocol import BoxFailure, RequestError, check_job_key, to_json
-from python_choice import choose
+from slurm_batch import SlurmOptions
+from slurm_launch import SlurmLaunch
+from slurm_node import supervise_slurm_job
 
 
 def parse_arguments(arguments: List[str]) -> argparse.Namespace:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--root", default=DEFAULT_ROOT, help="the folder of all runner files (default: %(default)s)")
     shared.add_argument("--instance", default="default", help="which Hotlap the jobs belong to")
+    shared.add_argument("--launch", choices=("local", "slurm"), default="local", help="where jobs run: here, or on a cluster")
+    shared.add_argument("--launch-options", default="{}", metavar="JSON", help="partition, account, qos, gres, options")
     parser = argparse.ArgumentParser(prog="runner", description="Runs Hotlap's jobs on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
 
@@ -44,30 +45,38 @@ def parse_arguments(arguments: List[str]) -> argparse.Namespace:
         ("forget", "remove a finished job's folder"),
     ):
         add(name, text).add_argument("job_key")
-    add("probe", "describe this machine")
+    probe = add("probe", "describe this machine, or a node of the cluster")
+    probe.add_argument("--mark", default="", help="put before the answer, to find it among other output")
+    add("supervise", "what Slurm runs on a compute node").add_argument("job_key")
     sweep = add("sweep", "end and remove every job that is not kept")
     sweep.add_argument("--keep", nargs="*", default=[], metavar="JOB_KEY")
     return parser.parse_args(arguments)
 
 
-def run_verb(options: argparse.Namespace, box: BoxPaths) -> Any:
+def make_launch(options: argparse.Namespace, box: BoxPaths) -> Union[LocalLaunch, SlurmLaunch]:
+    if options.launch == "slurm":
+        return SlurmLaunch(box, SlurmOptions.of(json.loads(options.launch_options)), ORIGIN)
+    return LocalLaunch(box, Forker(box) if options.verb == "agent" else Starter(box))
+
+
+def run_verb(options: argparse.Namespace, launch: Union[LocalLaunch, SlurmLaunch]) -> Any:
     if options.verb == "start":
         with open(options.job, encoding="utf-8") as file:
             job = json.load(file)
         seed = int(sys.stdin.readline()) if options.seed_stdin else None
-        return {"attached": Starter(box).start(job, seed)}
+        return {"attached": launch.start(job, seed)}
     if options.verb == "probe":
-        return probe(box, choose())
+        return launch.probe()
     if options.verb == "sweep":
-        return {"removed": sweep_jobs(box, options.keep)}
+        return {"removed": launch.sweep(options.keep)}
     job_key = check_job_key(options.job_key)
     if options.verb == "follow":
-        return {"result": follow_job(box, job_key, options.start, lambda event: print(to_json(event), flush=True))}
+        return {"result": launch.follow(job_key, options.start, lambda event: print(to_json(event), flush=True))}
     if options.verb == "cancel":
-        return {"found": cancel_job(box, job_key)}
+        return {"found": launch.cancel(job_key)}
     if options.verb == "forget":
-        return {"removed": forget_job(box, job_key)}
-    return {"state": read_state(box.job(job_key))}
+        return {"removed": launch.forget(job_key)}
+    return {"state": launch.state(job_key)}
 
 
 def main() -> int:
@@ -76,10 +85,14 @@ def main() -> int:
     close_to_peers()
     try:
         box = BoxPaths.of(options.root, options.instance)
+        if options.verb == "supervise":
+            return supervise_slurm_job(box, check_job_key(options.job_key))
+        launch = make_launch(options, box)
         if options.verb == "agent":
-            Agent(box).run()
+            Agent(launch).run()
             return 0
-        print(to_json(run_verb(options, box)))
+        mark = options.mark if options.verb == "probe" else ""
+        print(mark + to_json(run_verb(options, launch)), flush=True)
         return 0
     except (RequestError, BoxFailure) as error:
         print(to_json({"error": {"kind": error.kind, "message": error.message}}))

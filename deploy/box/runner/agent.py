@@ -1,7 +1,7 @@
 """The agent: JSON lines in, JSON lines out, until standard input ends.
 
 Each request runs in a thread of its own, so that a `follow` of an hour holds up nothing; replies carry the request's
-id and a lock keeps their lines whole. `start` goes to the forker. Ending the agent ends no job.
+id and a lock keeps their lines whole. Ending the agent ends no job.
 
 An agent whose archive was removed ends at the next request instead of answering it.
 """
@@ -13,45 +13,37 @@ import os
 import platform
 import sys
 import threading
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Union
 
-from end_job import cancel_job, forget_job, sweep_jobs
-from follow import follow_job
-from forker import Forker
-from gpus import read_health
-from job_folder import read_state
-from paths import BoxPaths
-from probe import probe
+from local_launch import LocalLaunch
 from protocol import PROTOCOL_VERSION, BoxFailure, RequestError, check_job_key, to_json
-from python_choice import choose
-
+from slurm_launch import SlurmLaunch
 
 #: The archive that this runs from, or the folder.
-_ORIGIN = os.path.dirname(os.path.abspath(__file__))
+ORIGIN = os.path.dirname(os.path.abspath(__file__))
 
 
 def runner_version() -> str:
-    if os.path.isfile(_ORIGIN):
-        with open(_ORIGIN, "rb") as file:
+    if os.path.isfile(ORIGIN):
+        with open(ORIGIN, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
     return "folder"
 
 
 class Agent:
-    def __init__(self, box: BoxPaths) -> None:
-        self._box = box
-        self._forker = Forker(box)
+    def __init__(self, launch: Union[LocalLaunch, SlurmLaunch]) -> None:
+        self._launch = launch
         self._write_lock = threading.Lock()
         self._starting: Dict[str, threading.Event] = {}
         self._verbs: Dict[str, Callable[[int, Dict[str, Any]], Any]] = {
             "start": self._start,
             "follow": self._follow,
-            "cancel": lambda _id, request: {"found": cancel_job(self._box, _job_key(request))},
-            "status": lambda _id, request: {"state": read_state(self._box.job(_job_key(request)))},
-            "probe": lambda _id, request: probe(self._box, choose()),
-            "health": lambda _id, _request: {"gpus": read_health()},
-            "forget": lambda _id, request: {"removed": forget_job(self._box, _job_key(request))},
-            "sweep": lambda _id, request: {"removed": sweep_jobs(self._box, _keep(request), _older_than_s(request))},
+            "cancel": lambda _id, request: {"found": launch.cancel(_job_key(request))},
+            "status": lambda _id, request: {"state": launch.state(_job_key(request))},
+            "probe": lambda _id, _request: launch.probe(),
+            "health": lambda _id, _request: {"gpus": launch.health()},
+            "forget": lambda _id, request: {"removed": launch.forget(_job_key(request))},
+            "sweep": lambda _id, request: {"removed": launch.sweep(_keep(request), _older_than_s(request))},
         }
 
     def run(self) -> None:
@@ -70,9 +62,9 @@ class Agent:
         os._exit(0)
 
     def _accept(self, line: bytes) -> None:
-        if not os.path.exists(_ORIGIN):
+        if not os.path.exists(ORIGIN):
             # Jobs need parts of it. Whoever opens the next agent puts it there again and repeats the request.
-            print(f"{_ORIGIN} was removed: this agent ends", file=sys.stderr, flush=True)
+            print(f"{ORIGIN} was removed: this agent ends", file=sys.stderr, flush=True)
             os._exit(1)
         try:
             request = json.loads(line)
@@ -127,14 +119,14 @@ class Agent:
             os._exit(0)  # Nobody reads us: the same as the end of standard input.
 
     def _start(self, _id: int, request: Dict[str, Any]) -> Any:
-        return {"attached": self._forker.start(request.get("job"), request.get("seed"))}
+        return {"attached": self._launch.start(request.get("job"), request.get("seed"))}
 
     def _follow(self, request_id: int, request: Dict[str, Any]) -> Any:
         start = request.get("from", 0)
         if isinstance(start, bool) or not isinstance(start, int) or start < 0:
             raise RequestError("bad-request", "from: a whole number was expected")
-        result = follow_job(
-            self._box, _job_key(request), start, lambda event: self._send({"id": request_id, "event": event})
+        result = self._launch.follow(
+            _job_key(request), start, lambda event: self._send({"id": request_id, "event": event})
         )
         return {"result": result}
 

@@ -25,9 +25,13 @@ _CHUNK = 64 * 1024
 
 
 class Wakeups:
-    """Turns SIGCHLD and SIGTERM into bytes on a pipe. One per supervisor; `cancelled` stays set."""
+    """Turns SIGCHLD and SIGTERM into bytes on a pipe. One per supervisor; `cancelled` stays set.
 
-    def __init__(self) -> None:
+    `doubt_s`: where SIGTERM goes to the job's processes as well as to us, theirs may come so much sooner.
+    """
+
+    def __init__(self, doubt_s: float = 0.0) -> None:
+        self._doubt_s = doubt_s
         self.read_fd, write_fd = os.pipe()
         os.set_blocking(self.read_fd, False)
         os.set_blocking(write_fd, False)
@@ -38,6 +42,13 @@ class Wakeups:
 
     def _cancel(self, *_: Any) -> None:
         self.cancelled = True
+
+    def is_cancelled_after_all(self) -> bool:
+        """To be asked before a process that failed is blamed for it."""
+        deadline = time.monotonic() + self._doubt_s
+        while not self.cancelled and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.cancelled
 
     def clear(self) -> None:
         try:

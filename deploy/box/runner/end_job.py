@@ -51,7 +51,7 @@ def cancel_job(box: BoxPaths, job_key: str) -> bool:
         _stop_supervisor(paths)
     left_over = end_left_over_processes(paths)
     if not os.path.exists(paths.result):
-        _write_cancelled(paths, job_key)
+        write_cancelled(paths, job_key)
     return supervised or left_over
 
 
@@ -200,7 +200,7 @@ def _read_record(paths: JobPaths) -> Dict[str, Any]:
         return {}
 
 
-def _write_cancelled(paths: JobPaths, job_key: str) -> None:
+def write_cancelled(paths: JobPaths, job_key: str) -> None:
     disk.release_reserve(paths.reserve)
     result = JobResult(job_key, "cancelled", None, [], SystemInfo(), "none")
     disk.write_durably(paths.result, to_json(result))

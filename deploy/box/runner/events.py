@@ -18,9 +18,11 @@ def utc_now() -> str:
 class EventLog:
     """The writing end; one per job, held by whoever holds the job's lock."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, synced: bool = False) -> None:
+        """`synced`: for readers on other machines, who would else see a line when this one finds the time to send it."""
         self._n = sum(1 for _ in EventReader(path).read())
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_SYNC if synced else 0)
+        self._fd = os.open(path, flags, 0o600)
         self._torn = False
 
     def write(self, kind: str, **fields: Any) -> None:

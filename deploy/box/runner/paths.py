@@ -54,11 +54,28 @@ class JobPaths:
     def log(self) -> str:
         return os.path.join(self.folder, "supervisor.log")
 
+    @property
+    def ticket(self) -> str:
+        """On a cluster: the right to run the job, and its secret seed. Whoever takes it away has it."""
+        return os.path.join(self.folder, "ticket.json")
+
+    @property
+    def submission(self) -> str:
+        """On a cluster: the number that Slurm gave the job. Its flock is held for as long as sbatch is asked."""
+        return os.path.join(self.folder, "slurm.json")
+
+    @property
+    def cancel_mark(self) -> str:
+        """On a cluster: there when it was us who asked for the job's end."""
+        return os.path.join(self.folder, "cancelled")
+
 
 @dataclass(frozen=True)
 class BoxPaths:
     root: str
     instance: str
+    #: Where the scratch folders are made, if not in the job's folder.
+    scratch_base: str = ""
 
     @staticmethod
     def of(root: str, instance: str) -> "BoxPaths":
@@ -80,11 +97,14 @@ class BoxPaths:
 
     def job(self, job_key: str) -> JobPaths:
         folder = os.path.join(self.jobs, job_key)
-        if os.geteuid() == 0 and not _others_can_enter(self.root):
+        base = self.scratch_base
+        if not base and os.geteuid() == 0 and not _others_can_enter(self.root):
             # Root's own home is closed to the ordinary uid that a sandbox runs under.
-            name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]
-            return JobPaths(folder, os.path.join(_OPEN_BASE, name))
-        return JobPaths(folder, os.path.join(folder, "scratch"))
+            base = _OPEN_BASE
+        if not base:
+            return JobPaths(folder, os.path.join(folder, "scratch"))
+        name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]
+        return JobPaths(folder, os.path.join(base, name))
 
     def list_job_keys(self) -> List[str]:
         try:
@@ -104,14 +124,14 @@ _OPEN_BASE = "/var/tmp/hotlap-scratch"
 def make_scratch(paths: JobPaths) -> None:
     """Makes the scratch folder; refuses a shared base that somebody else prepared."""
     base = os.path.dirname(paths.scratch)
-    if base == _OPEN_BASE:
+    if base != paths.folder:
         try:
             os.mkdir(base, 0o711)
         except FileExistsError:
             pass
         found = os.lstat(base)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
-            raise PermissionError(f"{base} is not root's own folder")
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise PermissionError(f"{base} is not this user's own folder")
     os.mkdir(paths.scratch, 0o711)
 
 

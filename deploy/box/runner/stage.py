@@ -22,7 +22,7 @@ EXIT_TIMEOUT = 114
 PASSING_EXIT_CODES = (0, 112)
 
 #: What a job may see of the machine's environment.
-_FROM_MACHINE = (
+FROM_MACHINE = (
     "CC", "CPLUS_INCLUDE_PATH", "CUDAHOSTCXX", "CUDA_HOME", "CUDA_PATH", "CUTLASS_PATH", "CXX", "C_INCLUDE_PATH",
     "ENABLE_TILE", "GPU_ARCH_LIST", "HIP_PATH", "HSA_OVERRIDE_GFX_VERSION", "LD_LIBRARY_PATH", "LIBRARY_PATH",
     "MATHDX_HOME", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES", "PYTORCH_ROCM_ARCH", "ROCM_HOME",
@@ -172,7 +172,7 @@ class StageRunner:
         if control.has_worker_died:
             report.worker_died = True
             report.exit_code, report.signal = control.worker_end()
-        if not control.is_ready and ended.by_itself:
+        if not control.is_ready and ended.by_itself and not self.wakeups.is_cancelled_after_all():
             # The launcher's first act was never reached, so no code of the participant's ran.
             raise BoxFailure("sandbox-failed", f"the evaluation could not be started: {ended.stderr[-500:].strip()}")
 
@@ -182,7 +182,7 @@ class StageRunner:
         return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self._limits, contents, self.gpus)
 
     def _environment(self, room: Room) -> Dict[str, str]:
-        env = {name: os.environ[name] for name in _FROM_MACHINE if os.environ.get(name)}
+        env = {name: os.environ[name] for name in FROM_MACHINE if os.environ.get(name)}
         # `python3` must mean the job's Python to whatever the evaluation starts.
         path = [os.path.dirname(self.policy.python), *_PATH]
         if not room.argv:

@@ -12,7 +12,8 @@ import pkgutil
 import signal
 import sys
 import traceback
-from typing import List, Optional
+from dataclasses import dataclass
+from typing import Callable, List, Optional
 
 import disk
 import process_tree
@@ -22,17 +23,37 @@ from events import EventLog
 from gpus import Gpu, choose_gpus
 from job_uid import take_job_uid
 from paths import BoxPaths, JobPaths, make_scratch
-from probe import load_facts
+from probe import describe_system, load_facts
 from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, SystemInfo, to_json
 from python_choice import Choice
 from stage import StageRunner, has_passed
 from supervisor_name import take_name
 
 
-def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, lock_fd: int) -> None:
+@dataclass(frozen=True)
+class Surroundings:
+    """What differs where it is not our agent that started this supervisor and alone ends it."""
+
+    synced_events: bool = False
+    #: Asked when SIGTERM came: others may send it too, and their wish is no cancellation.
+    was_asked_to_end: Callable[[], bool] = lambda: True
+    #: See Wakeups.
+    doubt_s: float = 0.0
+    #: What the driver lists here and now; None: the same for every job since the machine booted.
+    gpus: Optional[List[Gpu]] = None
+
+
+def supervise(
+    box: BoxPaths,
+    job: JobSpec,
+    seed: Optional[int],
+    choice: Choice,
+    lock_fd: int,
+    surroundings: Surroundings = Surroundings(),
+) -> None:
     """Runs the job to its result. Expects to be alone in its process, with SIGTERM blocked; returns when all is done."""
     paths = box.job(job.job_key)
-    wakeups = Wakeups()
+    wakeups = Wakeups(surroundings.doubt_s)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
     process_tree.adopt_orphans()
@@ -44,18 +65,24 @@ def supervise(box: BoxPaths, job: JobSpec, seed: Optional[int], choice: Choice, 
     result.syscall_filter = choice.policy.syscall_filter is not None
     events: Optional[EventLog] = None
     try:
-        events = EventLog(paths.events)
+        events = EventLog(paths.events, surroundings.synced_events)
         events.write("started", pid=os.getpid(), sandbox=choice.policy.kind)
         if job.sandbox == "required" and choice.policy.kind == "none":
             raise BoxFailure("sandbox-failed", f"this machine offers no sandbox: {choice.problem}")
-        result.system, gpus = load_facts(box, choice)
+        gpus = surroundings.gpus
+        if gpus is None:
+            result.system, gpus = load_facts(box, choice)
+        else:
+            result.system = describe_system(choice, gpus)
         leased = None if job.gpus is None else choose_gpus(gpus, job.gpus)
         if leased is not None:
             result.system.gpu = leased[0].model if leased else ""
             result.system.device_count = len(leased)
         _run_stages(paths, job, seed, choice, leased, events, wakeups, result.stages)
-        if wakeups.cancelled:
+        if wakeups.cancelled and surroundings.was_asked_to_end():
             result.outcome = "cancelled"
+        elif wakeups.cancelled:
+            _fail(result, "runner-crashed", "the job was ended by somebody else: a time limit, an operator, a shutdown")
     except BoxFailure as failure:
         _fail(result, failure.kind, failure.message)
     except OSError as error:
@@ -102,6 +129,7 @@ def _run_stages(
             return
         reports.append(runner.run(index, stage))
         if not has_passed(reports[-1]):
+            wakeups.is_cancelled_after_all()
             return
 
 

@@ -1,0 +1,111 @@
+"""`supervise`: the compute node's side. Slurm runs it as the batch script of a job; it takes the ticket and supervises.
+
+Who has no ticket does nothing: see slurm_folder.py. Slurm chose the GPUs, and says which in the environment of the batch
+script; the job sees these and no others. Its scratch folder is on the node's own disk.
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import stat
+import sys
+import tempfile
+import time
+from typing import List, Optional
+
+import disk
+import slurm_folder
+from gpus import Gpu, list_gpus
+from paths import BoxPaths
+from protocol import JobSpec, LimitsSpec
+from python_choice import choose
+from supervisor import Surroundings, supervise
+
+#: What Slurm sets for the GPUs of a job.
+_GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+#: Slurm signals every process of a job, one after the other.
+_DOUBT_S = 1.0
+#: No job of ours lasts so long: what is older was left by a node that went down.
+_LEFTOVER_S = 3 * 24 * 3600.0
+
+
+def supervise_slurm_job(box: BoxPaths, job_key: str) -> int:
+    """The exit code of the batch script. Raises RequestError, BoxFailure, OSError."""
+    # Blocked until the supervisor can handle it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    box = dataclasses.replace(box, scratch_base=_scratch_base())
+    paths = box.job(job_key)
+    taker = os.environ.get("SLURM_JOB_ID", "")
+    if not taker.isdigit():
+        print("supervise is started by Slurm, for a job of its queue", file=sys.stderr)
+        return 2
+    ticket = slurm_folder.take_ticket(paths, taker)
+    if ticket is None:
+        print(f"job {taker} of Slurm has no ticket for {job_key}: it ran before, or was withdrawn", file=sys.stderr)
+        return 0
+    _remove_leftovers(box.scratch_base)
+    gpus = list_gpus()
+    job = _fit(slurm_folder.read_job(paths), gpus)
+    pid_fd = os.open(paths.pid, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.chdir("/")
+    surroundings = Surroundings(
+        synced_events=True,
+        was_asked_to_end=lambda: slurm_folder.is_marked_cancelled(paths),
+        doubt_s=_DOUBT_S,
+        gpus=gpus,
+    )
+    supervise(box, job, ticket.seed, choose(job.sandbox != "off"), pid_fd, surroundings)
+    return 0
+
+
+def _fit(job: JobSpec, gpus: List[Gpu]) -> JobSpec:
+    """The job within what Slurm gave it."""
+    given = _given_gpus(gpus)
+    # Where they cannot be told apart, the variables are handed on as they are.
+    variables = {} if given is not None else {name: os.environ[name] for name in _GPU_VARIABLES if name in os.environ}
+    limits = job.limits
+    memory_mib = _memory_mib(os.environ)
+    if memory_mib is not None:
+        # Slurm counts the supervisor too, and kills all of it.
+        most = max(memory_mib * 7 // 8, 1)
+        limits = LimitsSpec(min(limits.memory_mib or most, most), limits.processes)
+    indexes = None if given is None else [gpu.index for gpu in given]
+    return dataclasses.replace(job, env={**variables, **job.env}, limits=limits, gpus=indexes, lane=None)
+
+
+def _given_gpus(gpus: List[Gpu]) -> Optional[List[Gpu]]:
+    """NVIDIA's, by the numbers that the driver gives them in this job, or by their UUIDs; None: some could not be told."""
+    text = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    by_name = {name: gpu for gpu in gpus if gpu.vendor == "nvidia" for name in (str(gpu.index), gpu.uuid) if name}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or any(name not in by_name for name in names):
+        return None
+    return [by_name[name] for name in names]
+
+
+def _memory_mib(environment: "os._Environ[str]") -> Optional[int]:
+    per_node = environment.get("SLURM_MEM_PER_NODE", "")
+    if per_node.isdigit():
+        return int(per_node) or None
+    per_cpu, cpus = environment.get("SLURM_MEM_PER_CPU", ""), environment.get("SLURM_CPUS_ON_NODE", "")
+    return int(per_cpu) * int(cpus) or None if per_cpu.isdigit() and cpus.isdigit() else None
+
+
+def _scratch_base() -> str:
+    # Not a home that nodes share: slow, and root is nobody there.
+    return os.path.join(tempfile.gettempdir(), f"hotlap-slurm-{os.geteuid()}")
+
+
+def _remove_leftovers(base: str) -> None:
+    try:
+        entries = list(os.scandir(base))
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            found = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode) and time.time() - found.st_mtime > _LEFTOVER_S:
+                disk.remove_tree(entry.path)
+        except OSError:
+            continue
