@@ -230,8 +230,12 @@ if [ ! -e $policy ]; then printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $
 install() { apt-get install -y -qq --no-install-recommends "$@"; }
 export DEBIAN_FRONTEND=noninteractive
 install "$@" >/dev/null 2>&1 || { apt-get update -qq && install "$@"; } || exit 1
+[ -d /run/systemd/system ] || exit 0
 for name in "$@"; do
-  if [ "$name" = openssh-server ] && [ -d /run/systemd/system ]; then systemctl disable --now ssh.service ssh.socket; fi
+  case $name in
+    openssh-server) systemctl disable --now ssh.service ssh.socket ;;
+    munge|slurmctld|slurmd) systemctl disable --now $name.service ;;
+  esac
 done
 exit 0
 `;
@@ -244,8 +248,9 @@ async function installSystemPackages() {
     bwrap: 'bubblewrap',
     python3: 'python3',
   });
-  // By itself: not every distribution has it as a package, and that must not keep the others out.
+  // Each by itself: not every distribution has it as a package, and that must not keep the others out.
   await installMissing({ chromium: 'chromium' });
+  await installMissing({ munged: 'munge', slurmctld: 'slurmctld', slurmd: 'slurmd', sbatch: 'slurm-client' });
   // An SSH server that runs as root wants this folder, which only its service makes.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
 }

@@ -46,6 +46,8 @@ export interface AgentOptions {
   root?: string;
   /** Names this installation of Hotlap on the box. */
   instance: string;
+  /** Where it is to run its jobs, as further arguments of it; here by default. */
+  launch?: readonly string[];
   /** How long an agent may leave a `status` unanswered, and how often it is asked for one during a `follow`. */
   silenceMs?: number;
 }
@@ -83,7 +85,8 @@ export class BoxAgent {
   ): Promise<BoxAgent> {
     const instance = checkInstance(options.instance);
     const { python, root, runner } = await installRunner(transport, archive, options.root);
-    const channel = await transport.open([python, runner, 'agent', '--root', root, '--instance', instance]);
+    const command = [python, runner, 'agent', '--root', root, '--instance', instance];
+    const channel = await transport.open([...command, ...(options.launch ?? [])]);
     const lines = channel.lines[Symbol.asyncIterator]();
     try {
       const hello = await readHello(channel, lines, transport.name);

@@ -11,7 +11,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BoxError } from '../domain/errors.ts';
-import { BoxAgent } from './agent.ts';
+import type { SlurmOptions } from '../domain/slurm.ts';
+import { type AgentOptions, BoxAgent } from './agent.ts';
 import { localTransport } from './local.ts';
 import { localRoot } from './paths.ts';
 import type { RunnerArchive } from './runner-archive.ts';
@@ -23,11 +24,13 @@ export interface BoxAddress {
   id: string;
   name: string;
   kind: 'ssh' | 'local' | 'slurm';
-  /** These four are null for a local box. */
+  /** These four are null for a local box, and for a cluster whose login node is this machine. */
   host: string | null;
   port: number | null;
   username: string | null;
   hostKeyFingerprint: string | null;
+  /** Of a cluster, and of nothing else. */
+  slurm?: SlurmOptions | null;
 }
 
 export interface ConnectionOptions {
@@ -44,6 +47,8 @@ export interface ConnectionOptions {
   keepaliveMs?: number;
   readyTimeoutMs?: number;
   silenceMs?: number;
+  /** See SlurmOptions in the runner's slurm_batch.py. */
+  slurmTimes?: { poll_s: number; settle_s: number; patience_s: number };
 }
 
 /** The pause before the first, second, ... attempt in a row; the last one repeats. */
@@ -129,18 +134,30 @@ export class BoxConnection {
       });
       this.#transport = transport;
     }
-    const { archive, instance, dataDir, silenceMs } = this.#options;
-    const root = this.#options.root ?? (this.box.kind === 'local' ? localRoot(dataDir) : undefined);
-    return BoxAgent.connect(this.#transport, archive, {
-      instance,
-      ...(root !== undefined && { root }),
-      ...(silenceMs !== undefined && { silenceMs }),
-    });
+    return BoxAgent.connect(this.#transport, this.#options.archive, this.#agentOptions());
+  }
+
+  #agentOptions(): AgentOptions {
+    const { instance, dataDir, silenceMs, slurmTimes } = this.#options;
+    const { id, kind, host, slurm } = this.box;
+    const own = slurm?.root ?? this.#options.root;
+    const root =
+      own ?? (kind === 'local' || (kind === 'slurm' && host === null) ? localRoot(dataDir) : undefined);
+    const common = { ...(root !== undefined && { root }), ...(silenceMs !== undefined && { silenceMs }) };
+    if (kind !== 'slurm') return { instance, ...common };
+    const { partition = null, account = null, qos = null, gres = null, options = [] } = slurm ?? {};
+    const launch = JSON.stringify({ partition, account, qos, gres, options, ...slurmTimes });
+    // Several boxes may share a login node, one for each GPU type: none may sweep away the jobs of another.
+    return {
+      instance: `${instance}.${id}`,
+      launch: ['--launch', 'slurm', '--launch-options', launch],
+      ...common,
+    };
   }
 
   async #newTransport(): Promise<Transport> {
     const { kind, name, host, port, username, hostKeyFingerprint } = this.box;
-    if (kind === 'local') return localTransport();
+    if (kind === 'local' || (kind === 'slurm' && host === null)) return localTransport();
     const { privateKey, keepaliveMs, readyTimeoutMs } = this.#options;
     if (host === null || username === null || hostKeyFingerprint === null || privateKey === undefined) {
       throw new TypeError(`box ${name} has no complete SSH address`);

@@ -27,6 +27,7 @@ const passedOn = [
   'CUDA_VISIBLE_DEVICES',
   'ROCM_PATH',
   'HIP_VISIBLE_DEVICES',
+  'SLURM_CONF',
 ];
 
 const WHERE = 'this machine';

@@ -28,9 +28,15 @@ export interface RunOptions {
 const PATIENCE_MS = 60_000;
 
 /** What another connection may mend. */
-const transient: readonly BoxErrorKind[] = ['unreachable', 'channel-lost'];
+const transient: readonly BoxErrorKind[] = ['unreachable', 'channel-lost', 'cluster-away'];
 /** What only the agent itself says of a job, never the way to it: the job is not running then. */
-const saidByBox: readonly BoxErrorKind[] = ['unknown-job', 'disk-full', 'sandbox-failed', 'runner-crashed'];
+const saidByBox: readonly BoxErrorKind[] = [
+  'unknown-job',
+  'disk-full',
+  'sandbox-failed',
+  'runner-crashed',
+  'cluster-refused',
+];
 
 /**
  * The job was started, or may have been, and nobody knows whether it still runs. Its lane must not be used for
@@ -76,7 +82,7 @@ export async function runOnBox(
       }
       result = await followOrCancel(agent, job.job_key, nextEvent, signal, (event) => {
         if (event.n < nextEvent) return;
-        nextEvent = event.n + 1;
+        if (event.type !== 'waiting') nextEvent = event.n + 1;
         onEvent(event);
       });
     } catch (error) {

@@ -28,7 +28,8 @@ export interface Lease {
 /** What a job is doing, for people. */
 export interface Progress {
   stage: string;
-  state: 'building' | 'warmup' | 'running' | 'finished';
+  /** `waiting`: in a cluster's queue; `stage` is then the reason. */
+  state: 'waiting' | 'building' | 'warmup' | 'running' | 'finished';
   done: number;
   of: number;
 }

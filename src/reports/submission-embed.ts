@@ -115,6 +115,7 @@ export function jobLine(job: JobView): string {
       if (!job.progress) return `starting ${where}`;
       const { stage, state, done, of } = job.progress;
       if (state === 'building') return `${where}: compiling`;
+      if (state === 'waiting') return `${where}: waiting in the cluster${stage === '' ? '' : ` (${stage})`}`;
       if (state === 'warmup') return `${where}: warming up for ${stage}`;
       return `${where}: ${stage}${of > 0 ? `, ${done} of ${of}` : ''}${state === 'finished' ? ' finished' : ''}`;
     }

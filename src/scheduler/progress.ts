@@ -26,6 +26,8 @@ export class ProgressWriter {
       this.#latest = { stage: event.stage, state: event.state, done: 0, of: 0 };
     } else if (event.type === 'progress') {
       this.#latest = { stage: event.stage, state: 'running', done: event.done, of: event.of };
+    } else if (event.type === 'waiting') {
+      this.#latest = { stage: event.reason, state: 'waiting', done: 0, of: 0 };
     } else {
       return;
     }

@@ -142,6 +142,8 @@ async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobRe
 const REATTACH_PAUSE_MS = 2000;
 /** Beyond the job's own limits: time for a box to come back and for its supervisor to clean up. */
 const GRACE_MS = 120_000;
+/** How long a cluster that is out of reach may keep a job that has not begun: its queue has no limit of its own. */
+const CLUSTER_QUEUE_MS = 24 * 3600_000;
 
 /**
  * Runs the job, attaching again for as long as it may be alive: a job on a box that went away is not started elsewhere
@@ -150,13 +152,18 @@ const GRACE_MS = 120_000;
 async function runToItsEnd(run: Run, spec: JobSpec, seed: number | null): Promise<JobResult> {
   const { connection, lease, log, stopping } = run;
   const progress = new ProgressWriter(run.sql, lease, log);
-  const deadline = Date.now() + longestRunMs(spec) + GRACE_MS;
+  const longestMs = longestRunMs(spec) + GRACE_MS;
+  const isCluster = connection.box.kind === 'slurm';
+  let deadline = Date.now() + longestMs + (isCluster ? CLUSTER_QUEUE_MS : 0);
   for (;;) {
     try {
       return await runOnBox(connection, spec, {
         seed,
         signal: run.cancel.signal,
-        onEvent: (event) => progress.take(event),
+        onEvent: (event) => {
+          if (isCluster && event.type === 'started') deadline = Date.now() + longestMs;
+          progress.take(event);
+        },
       });
     } catch (error) {
       if (!mayBeAlive(error, lease) || stopping.aborted || Date.now() > deadline) throw error;
@@ -169,7 +176,13 @@ async function runToItsEnd(run: Run, spec: JobSpec, seed: number | null): Promis
 }
 
 /** What keeps us from asking the box. */
-const outOfReach: BoxErrorKind[] = ['unreachable', 'channel-lost', 'auth-refused', 'host-key-changed'];
+const outOfReach: BoxErrorKind[] = [
+  'unreachable',
+  'channel-lost',
+  'auth-refused',
+  'host-key-changed',
+  'cluster-away',
+];
 
 function mayBeAlive(error: unknown, lease: Lease): boolean {
   if (error instanceof JobMayStillRun) return true;
