@@ -34,6 +34,7 @@ const saidByBox: readonly BoxErrorKind[] = [
   'unknown-job',
   'disk-full',
   'sandbox-failed',
+  'tool-missing',
   'runner-crashed',
   'cluster-refused',
 ];

@@ -217,6 +217,7 @@ export const boxErrorKinds = [
   'no-python',
   'disk-full',
   'sandbox-failed',
+  'tool-missing',
   'runner-crashed',
   'protocol-error',
   'unknown-job',
@@ -248,6 +249,8 @@ export const boxErrorRemedies: Record<BoxErrorKind, string> = {
   'no-python': 'Install Python 3.9 or newer on the box (`python3` on the PATH).',
   'disk-full': 'Free some disk space on the box.',
   'sandbox-failed': 'Run `bwrap --version` on the box; install or repair bubblewrap.',
+  'tool-missing':
+    'Install on the box what the message names, or take the GPU type off the leaderboard of that problem.',
   'runner-crashed': 'Look at the job folder on the box; the machine may have run out of memory or rebooted.',
   'protocol-error': 'The box answered what Hotlap does not understand; its login shell may print text.',
   'unknown-job': 'The job folder on the box is gone; the job is started again.',

@@ -4,14 +4,16 @@
  * A ranked submission makes two jobs per GPU type: a public one, and a secret one whose seed is fresh for that
  * submission. Each runs test -> benchmark -> leaderboard and stops at the first stage that does not pass.
  */
+import { cudaArch } from './cuda-arch.ts';
 import { type JobSpec, PROTOCOL_VERSION, type StageSpec } from './protocol.ts';
 import type { Mode } from './submission.ts';
-import type { Task } from './task.ts';
+import type { CudaBuild, Task } from './task.ts';
 
 /** Lower runs first: quick feedback before ranked work. From 100 on it is work for idle times (the view hotlap.queue). */
 export const jobPriorities: Record<Mode, number> = { test: 10, benchmark: 20, profile: 20, leaderboard: 30 };
 
 const WARMUP_TIMEOUT_S = 120;
+const BUILD_TIMEOUT_S = 120;
 
 /** Whether the task has what the mode needs: a job without cases could only end as nobody's failure. */
 export function hasCases(task: Pick<Task, 'tests' | 'benchmarks'>, mode: Mode): boolean {
@@ -56,6 +58,7 @@ export function jobSpecFor(job: {
   id: number;
   attempt: number;
   mode: Mode;
+  gpuType: string;
   task: Task;
   /** The submission's text. */
   code: string;
@@ -71,12 +74,26 @@ export function jobSpecFor(job: {
     lang: task.lang,
     files: { ...task.files, [task.submissionFile]: job.code },
     main: task.main,
-    warmup: { file: task.submissionFile, timeout_s: WARMUP_TIMEOUT_S },
+    ...(task.build && { build: buildOf(task.build, job.gpuType) }),
+    // What is compiled needs none.
+    warmup: task.build ? null : { file: task.submissionFile, timeout_s: WARMUP_TIMEOUT_S },
     stages: jobStages(task, job.mode),
     env: {},
     ...(job.gpus && { gpus: job.gpus }),
     ...(job.lane && { lane: job.lane }),
     world_size: task.multiGpu ? task.worldSize : null,
     sandbox: job.unsafe ? 'auto' : 'required',
+  };
+}
+
+function buildOf(build: CudaBuild, gpuType: string): NonNullable<JobSpec['build']> {
+  return {
+    sources: build.sources,
+    include_dirs: build.includeDirs,
+    defines: build.defines,
+    flags: build.flags,
+    libraries: build.libraries,
+    arch: cudaArch(gpuType),
+    timeout_s: BUILD_TIMEOUT_S,
   };
 }

@@ -168,6 +168,8 @@ export type SystemInfo = z.infer<typeof systemInfo>;
 export const boxErrorKind = z.enum([
   'disk-full',
   'sandbox-failed',
+  /** The machine lacks what the problem needs. */
+  'tool-missing',
   'runner-crashed',
   'protocol-error',
   'unknown-job',

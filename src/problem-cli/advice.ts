@@ -6,11 +6,12 @@ const TIMEOUT = 'Write whole seconds, such as 180, without quotes.';
 const GPUS = 'Write a list such as ["H100"], in the set file or in task.yml; "CPU" is a box without a GPU.';
 
 const byKey: Record<string, string> = {
-  lang: 'It says what participants write: "py" for Python.',
+  lang: 'It says what participants write: "py" for Python, "cu" for CUDA C++.',
   description: 'Write the statement as a block: "description: |" and the text below it, indented.',
   files:
     'List every file of a run as {name: ..., source: ...}. The source is relative to the folder of task.yml, may use ../, and stays inside the problems folder; it is "@SUBMISSION@" for exactly one of them.',
-  config: 'Write config: {main: eval.py}, where eval.py is the name of one of the files.',
+  config:
+    'Write config: {main: eval.py}, where eval.py is the name of one of the files; with lang: "cu" write {sources: [eval.cu, submission.cu]}.',
   templates: 'Write templates: {Python: template.py}; the path is relative to the folder of task.yml.',
   tests: CASES,
   benchmarks: CASES,

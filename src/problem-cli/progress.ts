@@ -40,6 +40,8 @@ export class Progress {
         this.#draw();
       } else if (event.type === 'stage' && event.state === 'warmup') {
         this.#show(`${run}, ${event.stage}: warming up`, order.warmup?.timeout_s ?? null);
+      } else if (event.type === 'stage' && event.state === 'building') {
+        this.#show(`${run}: compiling`, order.build?.timeout_s ?? null);
       } else if (event.type === 'stage' && event.state === 'running') {
         this.#show(`${run}, ${event.stage}`, limits.get(event.stage) ?? null);
       } else if (event.type === 'stage' && !this.#changes) {

@@ -100,6 +100,7 @@ export class ThisMachine {
       id: this.#jobs,
       attempt: 0,
       ...work,
+      gpuType: work.gpu,
       gpus: work.task.multiGpu ? null : (alone ?? null),
       lane: null,
       // Its owner's own machine: it works where there is no sandbox, and the report says so.

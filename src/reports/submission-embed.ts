@@ -116,7 +116,7 @@ export function jobLine(job: JobView): string {
       const { stage, state, done, of } = job.progress;
       if (state === 'building') return `${where}: compiling`;
       if (state === 'waiting') return `${where}: waiting in the cluster${stage === '' ? '' : ` (${stage})`}`;
-      if (state === 'warmup') return `${where}: warming up for ${stage}`;
+      if (state === 'warmup') return `${where}: warming up`;
       return `${where}: ${stage}${of > 0 ? `, ${done} of ${of}` : ''}${state === 'finished' ? ' finished' : ''}`;
     }
     case 'finished':

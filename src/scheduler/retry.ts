@@ -16,6 +16,8 @@ const delaysMs: Record<BoxErrorKind, number[]> = {
   'no-python': [10 * second, minute, 5 * minute],
   'disk-full': [5 * second, 30 * second, 2 * minute, 10 * minute],
   'sandbox-failed': [5 * second, 30 * second, 2 * minute],
+  // Another box of the type may have it.
+  'tool-missing': [second, 10 * second],
   'runner-crashed': [second, 10 * second, minute],
   'protocol-error': [second, 10 * second],
   'unknown-job': [0, second, 10 * second],

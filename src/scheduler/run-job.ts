@@ -117,7 +117,7 @@ async function runAndStore(run: Run, work: JobWork): Promise<RunEnd> {
 }
 
 /** The box says of the job that it is not running any more; its folder may still hold what filled a disk. */
-const boxHasEnded: BoxErrorKind[] = ['disk-full', 'sandbox-failed', 'runner-crashed'];
+const boxHasEnded: BoxErrorKind[] = ['disk-full', 'sandbox-failed', 'tool-missing', 'runner-crashed'];
 
 /** Only for a job whose end we have written down: a folder is what another holder of the lease attaches to. */
 async function forget(run: Run, spec: JobSpec): Promise<void> {
@@ -191,8 +191,8 @@ function mayBeAlive(error: unknown, lease: Lease): boolean {
 }
 
 function longestRunMs(spec: JobSpec): number {
-  const warmup = spec.warmup?.timeout_s ?? 0;
-  return spec.stages.reduce((sum, stage) => sum + stage.timeout_s + warmup, 0) * 1000;
+  const preparation = (spec.warmup?.timeout_s ?? 0) + (spec.build?.timeout_s ?? 0);
+  return spec.stages.reduce((sum, stage) => sum + stage.timeout_s, preparation) * 1000;
 }
 
 /** False when the lease was lost. */

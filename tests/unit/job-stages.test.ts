@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cudaArch } from '../../src/domain/cuda-arch.ts';
 import { jobPriorities, jobSpecFor, jobStages } from '../../src/domain/job.ts';
 import { jobSpec } from '../../src/domain/protocol.ts';
 import { modeLabels, modes, parseMode } from '../../src/domain/submission.ts';
@@ -68,7 +69,7 @@ describe('the stages of a job', () => {
 });
 
 describe('a work order', () => {
-  const place = { gpus: null, lane: null, unsafe: false };
+  const place = { gpuType: 'H100', gpus: null, lane: null, unsafe: false };
   const order = (changes: Partial<Task> = {}) =>
     jobSpecFor({ id: 7, attempt: 2, mode: 'leaderboard', task: task(changes), code: 'my code', ...place });
 
@@ -90,6 +91,52 @@ describe('a work order', () => {
   it('tells the world size only for a problem of several GPUs', () => {
     expect(order({ multiGpu: true, worldSize: 8 }).world_size).toBe(8);
     expect(order({ multiGpu: false, worldSize: 8 }).world_size).toBe(null);
+  });
+
+  it('for a task in CUDA C++ has it built for the GPU type, without a warm-up', () => {
+    const build = {
+      sources: ['eval.cu', 'submission.cu'],
+      includeDirs: ['lib'],
+      defines: { TILE: '64' },
+      flags: ['-lineinfo'],
+      libraries: ['cublas'],
+    };
+    const cuda = task({ lang: 'cu', main: 'eval.out', submissionFile: 'submission.cu', build });
+    const spec = jobSpecFor({ id: 7, attempt: 2, mode: 'test', task: cuda, code: 'my code', ...place });
+    expect(jobSpec.parse(spec)).toEqual(spec);
+    expect(spec).toMatchObject({
+      lang: 'cu',
+      main: 'eval.out',
+      files: { 'submission.cu': 'my code' },
+      warmup: null,
+      build: {
+        sources: ['eval.cu', 'submission.cu'],
+        include_dirs: ['lib'],
+        defines: { TILE: '64' },
+        flags: ['-lineinfo'],
+        libraries: ['cublas'],
+        arch: '90a',
+      },
+    });
+  });
+
+  it.each([
+    ['T4', '75'],
+    ['L4', '89'],
+    ['L4x4', '89'],
+    ['A100', '80'],
+    ['H100', '90a'],
+    ['h100', '90a'],
+    ['B200', '100'],
+    ['B200_Nebius', '100'],
+    ['NVIDIA', null],
+    ['MI300', null],
+    ['MI300x8', null],
+    ['MI355X', null],
+    ['CPU', null],
+    ['constructor', null],
+  ])('on %s is built for the architecture %s', (gpuType, arch) => {
+    expect(cudaArch(gpuType)).toBe(arch);
   });
 
   it('puts quick feedback before ranked work', () => {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from limits import MIB
 
@@ -34,10 +34,10 @@ _ETC = {
 }
 
 
-def fill(room: Room, policy: Policy, files: Optional[str], devices: List[str]) -> None:
+def fill(room: Room, policy: Policy, files: Optional[str], devices: List[str], folders: Sequence[str]) -> None:
     """Turns `room`, with its `own` folder and the problem's `files` on disk, into a sandbox. Raises OSError.
 
-    `files` None: a trial, without files of any kind.
+    `files` None: a trial, without files of any kind. `folders`: of the machine, shown besides.
     """
     argv = [policy.bwrap, *_system_mounts(policy)]
     # Together they must fit beside the job where nothing bounds their sum.
@@ -64,6 +64,8 @@ def fill(room: Room, policy: Policy, files: Optional[str], devices: List[str]) -
         argv += ["--ro-bind", "/sys", "/sys"]
     for path in ("/tmp", _HOME, _WORK, _CACHE):
         tmpfs(path)
+    for folder in folders:
+        argv += ["--ro-bind", folder, folder]
     if files is not None:
         for name in sorted(os.listdir(files)):
             argv += ["--ro-bind", os.path.join(files, name), f"{_WORK}/{name}"]

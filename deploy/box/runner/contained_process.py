@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
 import process_tree
-from protocol import OUTPUT_CHARACTERS, BoxFailure
+from protocol import OUTPUT_CHARACTERS, BoxFailure, ProcessReport
 from result_pipe import plain_text
 from sandbox import Room
 
+EXIT_TIMEOUT = 114
 _CHUNK = 64 * 1024
 
 
@@ -98,6 +99,14 @@ class Ended:
     duration_ms: float
     stdout: str
     stderr: str
+
+    def copy_to(self, report: ProcessReport) -> None:
+        report.timed_out = self.timed_out
+        report.exit_code = EXIT_TIMEOUT if self.timed_out else self.exit_code
+        report.signal = None if self.timed_out else self.signal
+        report.duration_ms = self.duration_ms
+        report.stdout = self.stdout
+        report.stderr = self.stderr
 
 
 def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:

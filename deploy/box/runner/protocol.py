@@ -13,7 +13,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 PROTOCOL_VERSION = 1
 SANDBOX_WISHES = ("required", "auto", "off")
+LANGUAGES = ("py", "cu")
 MODES = ("test", "benchmark", "leaderboard", "profile")
+MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 JOB_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 #: How much of an output reaches the report; the tail is kept.
 OUTPUT_CHARACTERS = 16_384
@@ -53,6 +55,18 @@ class WarmupSpec:
 
 
 @dataclass(frozen=True)
+class BuildSpec:
+    sources: List[str]
+    include_dirs: List[str]
+    defines: Dict[str, Optional[str]]
+    flags: List[str]
+    libraries: List[str]
+    #: None: that of the GPU that is there.
+    arch: Optional[str]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
 class LimitsSpec:
     memory_mib: Optional[int] = None
     processes: Optional[int] = None
@@ -81,6 +95,8 @@ class JobSpec:
     gpus: Optional[List[int]] = None
     #: None: the machine to itself.
     lane: Optional[LaneSpec] = None
+    #: Of a job in CUDA C++.
+    build: Optional[BuildSpec] = None
 
 
 @dataclass
@@ -94,6 +110,11 @@ class ProcessReport:
 
 
 @dataclass
+class BuildReport(ProcessReport):
+    command: str = ""
+
+
+@dataclass
 class StageReport(ProcessReport):
     name: str = ""
     mode: str = ""
@@ -101,6 +122,7 @@ class StageReport(ProcessReport):
     finished_at: str = ""
     timeout_s: float = 0.0
     warmup: Optional[ProcessReport] = None
+    build: Optional[BuildReport] = None
     worker_died: bool = False
     overflow: bool = False
     lines: List[Tuple[str, str]] = field(default_factory=list)
@@ -193,6 +215,12 @@ class _Fields:
                 raise RequestError("bad-request", f"{self.where}.{name}[{key!r}]: str was expected")
         return value
 
+    def text_list(self, name: str) -> List[str]:
+        value = self.take(name, (list,))
+        if not all(isinstance(text, str) and "\0" not in text for text in value):
+            raise RequestError("bad-request", f"{self.where}.{name}: a list of str was expected")
+        return value
+
     def seconds(self, name: str) -> float:
         value = self.take(name, (int, float))
         if not 0 < value < 1e7:
@@ -214,8 +242,8 @@ def parse_job(value: Any) -> JobSpec:
     protocol = job.take("protocol", (int,))
     job_key = check_job_key(job.take("job_key", (str,)))
     lang = job.take("lang", (str,))
-    if lang != "py":
-        raise RequestError("bad-request", f"job.lang: {lang!r} is not supported")
+    if lang not in LANGUAGES:
+        raise RequestError("bad-request", f"job.lang: {lang!r} is none of {', '.join(LANGUAGES)}")
     files = job.texts("files")
     for path in files:
         check_relative_path("job.files", path)
@@ -223,7 +251,10 @@ def parse_job(value: Any) -> JobSpec:
             if parent in files:
                 raise RequestError("bad-request", f"job.files: {parent!r} is a file and a folder")
     main = job.take("main", (str,))
-    if main not in files:
+    build = _parse_build(job.take("build", (dict,)), files) if lang == "cu" else None
+    if build is not None:
+        check_relative_path("job.main", main)
+    elif main not in files:
         raise RequestError("bad-request", f"job.main: {main!r} is not in files")
     warmup_value = job.take("warmup", (dict, type(None)))
     warmup = None
@@ -256,7 +287,31 @@ def parse_job(value: Any) -> JobSpec:
     gpus = _parse_gpus(job.take("gpus", (list,))) if "gpus" in job.rest else None
     lane = _parse_lane(job.take("lane", (dict,))) if "lane" in job.rest else None
     job.end()
-    return JobSpec(protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits, gpus, lane)
+    return JobSpec(
+        protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits, gpus, lane, build
+    )
+
+
+def _parse_build(value: Any, files: Dict[str, str]) -> BuildSpec:
+    fields = _Fields("job.build", value)
+    defines = fields.take("defines", (dict,))
+    for name, text in defines.items():
+        if not MACRO.fullmatch(name) or not isinstance(text, (str, type(None))):
+            raise RequestError("bad-request", f"job.build.defines: {name!r} is no macro")
+    build = BuildSpec(
+        sources=fields.text_list("sources"),
+        include_dirs=fields.text_list("include_dirs"),
+        defines=defines,
+        flags=fields.text_list("flags"),
+        libraries=fields.text_list("libraries"),
+        arch=fields.take("arch", (str, type(None))),
+        timeout_s=fields.seconds("timeout_s"),
+    )
+    fields.end()
+    for source in build.sources:
+        if source not in files:
+            raise RequestError("bad-request", f"job.build.sources: {source!r} is not in files")
+    return build
 
 
 def _parse_gpus(value: List[Any]) -> List[int]:

@@ -55,6 +55,8 @@ class Contents:
     cases: str
     #: Our own programs that run inside: name -> source.
     programs: Dict[str, bytes]
+    #: Folders of the machine that are shown beside the usual ones, read-only and in their own places.
+    folders: Tuple[str, ...] = ()
 
 
 @dataclass
@@ -141,7 +143,7 @@ def make_room(
             files = os.path.join(folder, "files")
             _make_folder(files, 0o550, uid)
             _write_files(files, contents.files, uid)
-            bubblewrap_room.fill(room, policy, files, devices)
+            bubblewrap_room.fill(room, policy, files, devices, contents.folders)
         else:
             # Sticky: who may make files here may still not remove those of another user.
             _make_folder(room.work, 0o1770, uid)
@@ -165,7 +167,7 @@ def make_trial_room(policy: Policy) -> Room:
     limits = Limits.of(None, None)
     room = Room(Entry(limits, uid, [], None, policy.kind == "bwrap", False), "/", "/", "/tmp", "/", "/")
     if policy.kind == "bwrap":
-        bubblewrap_room.fill(room, policy, None, bubblewrap_room.list_gpu_devices())
+        bubblewrap_room.fill(room, policy, None, bubblewrap_room.list_gpu_devices(), ())
     return room
 
 

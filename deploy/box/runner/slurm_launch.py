@@ -87,8 +87,8 @@ class SlurmLaunch:
                     time.sleep(0.5)
 
     def _sbatch(self, paths: JobPaths, job: JobSpec, lock: int) -> int:
-        warmup_s = job.warmup.timeout_s if job.warmup is not None else 0.0
-        limit_s = sum(stage.timeout_s + warmup_s for stage in job.stages) + _ROOM_S
+        prepare_s = sum(step.timeout_s for step in (job.warmup, job.build) if step is not None)
+        limit_s = sum(stage.timeout_s for stage in job.stages) + prepare_s + _ROOM_S
         arguments = batch_arguments(self.options, self.name(job.job_key), limit_s, paths.log, job.world_size or 1)
         return slurm_commands.submit(arguments, batch_script(self.runner, self.box, "supervise", job.job_key), lock)
 

@@ -21,6 +21,7 @@ from contained_process import Wakeups
 from end_job import job_marker
 from events import EventLog
 from gpus import Gpu, choose_gpus
+from job_site import JobSite
 from job_uid import take_job_uid
 from paths import BoxPaths, JobPaths, make_scratch
 from probe import describe_system, load_facts
@@ -78,7 +79,8 @@ def supervise(
         if leased is not None:
             result.system.gpu = leased[0].model if leased else ""
             result.system.device_count = len(leased)
-        _run_stages(paths, job, seed, choice, leased, events, wakeups, result.stages)
+        site = _make_site(paths, job, choice, leased, gpus if leased is None else leased, wakeups)
+        _run_stages(site, seed, events, result.stages)
         if wakeups.cancelled and surroundings.was_asked_to_end():
             result.outcome = "cancelled"
         elif wakeups.cancelled:
@@ -100,36 +102,33 @@ def supervise(
         name.close()
 
 
-def _run_stages(
-    paths: JobPaths,
-    job: JobSpec,
-    seed: Optional[int],
-    choice: Choice,
-    gpus: Optional[List[Gpu]],
-    events: EventLog,
-    wakeups: Wakeups,
-    reports: List[StageReport],
-) -> None:
+def _make_site(
+    paths: JobPaths, job: JobSpec, choice: Choice, leased: Optional[List[Gpu]], visible: List[Gpu], wakeups: Wakeups
+) -> JobSite:
     make_scratch(paths)
-    runner = StageRunner(
+    programs = ["warmup", "cache_pack", "launcher" if job.build is None else "launch_program"]
+    return JobSite(
         job=job,
         policy=choice.policy,
         uid=take_job_uid(),
         scratch=paths.scratch,
         marker=job_marker(paths).partition("=")[2],
-        programs={f"{name}.py": _source_of(name) for name in ("launcher", "warmup", "cache_pack")},
-        seed=seed,
-        gpus=gpus,
-        events=events,
+        programs={f"{name}.py": _source_of(name) for name in programs},
+        gpus=leased,
+        visible=visible,
         wakeups=wakeups,
         on_processes=lambda pgid, pids, folders: _record_processes(paths, pgid, pids, folders),
     )
-    for index, stage in enumerate(job.stages):
-        if wakeups.cancelled:
+
+
+def _run_stages(site: JobSite, seed: Optional[int], events: EventLog, reports: List[StageReport]) -> None:
+    runner = StageRunner(site, seed, events)
+    for index, stage in enumerate(site.job.stages):
+        if site.wakeups.cancelled:
             return
         reports.append(runner.run(index, stage))
         if not has_passed(reports[-1]):
-            wakeups.is_cancelled_after_all()
+            site.wakeups.is_cancelled_after_all()
             return
 
 

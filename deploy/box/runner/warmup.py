@@ -1,10 +1,10 @@
-"""Runs the warm-up inside its room and hands out what it left in the cache folder.
+"""Runs the warm-up, or the compiler, inside its room and hands out what it left in the cache folder.
 
-    python3 warmup.py alone|shared <most bytes> <cache folder> <python> <file>
+    python3 warmup.py alone|shared <most bytes> <cache folder> <program> <its arguments ...>
 
-The descriptors HOTLAP_CACHE_IN (what the warm-up of an earlier stage left, if any) and HOTLAP_CACHE_OUT are ours alone:
-the participant's program does not inherit them, and this process is closed to it. `alone` says that every process we
-can signal belongs to this warm-up: they are ended before the folder is packed. We end as the program ended.
+The descriptor HOTLAP_CACHE_OUT is ours alone: the program does not inherit it, and this process is closed to it. `alone`
+says that every process we can signal belongs to this room: they are ended before the folder is packed. We end as the
+program ended, or with 126 when it could not be started.
 
 This file is copied as it is and imports nothing of the runner.
 """
@@ -26,24 +26,24 @@ def go_first_when_memory_runs_out():
 
 
 def main():
-    standing, most_bytes, folder, python, file = sys.argv[1:]
-    fds = {name: int(os.environ.pop(name, "-1")) for name in ("HOTLAP_CACHE_IN", "HOTLAP_CACHE_OUT")}
-    for fd in fds.values():
-        if fd >= 0:
-            os.set_inheritable(fd, False)
+    standing, most_bytes, folder, *command = sys.argv[1:]
+    cache_out = int(os.environ.pop("HOTLAP_CACHE_OUT"))
+    os.set_inheritable(cache_out, False)
     if sys.platform.startswith("linux"):
         go_first_when_memory_runs_out()
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-    if fds["HOTLAP_CACHE_IN"] >= 0:
-        cache_pack.unpack(fds["HOTLAP_CACHE_IN"], folder)
-    pid = os.posix_spawn(python, [python, file], os.environ)
+    try:
+        pid = os.posix_spawn(command[0], command, os.environ)
+    except OSError as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(126)
     status = os.waitpid(pid, 0)[1]
     if standing == "alone":
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    cache_pack.pack(folder, fds["HOTLAP_CACHE_OUT"], int(most_bytes))
+    cache_pack.pack(folder, cache_out, int(most_bytes))
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:
