@@ -17,6 +17,7 @@ import { completeGpu, completeLanguage, completeLeaderboard } from '../src/disco
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
+import { boardOptions, history, spread } from './leaderboard/pictures.ts';
 
 /** Discord's limits. */
 const BUTTONS_A_ROW = 5;
@@ -35,6 +36,12 @@ export const leaderboard: Command = {
         )
         .addStringOption((option) => option.setName('gpu').setDescription('GPU type').setAutocomplete(true))
         .addIntegerOption((option) => option.setName('page').setDescription('Page, from 1').setMinValue(1)),
+    )
+    .addSubcommand((sub) =>
+      boardOptions(sub.setName('history').setDescription('Best scores over time, as a picture')),
+    )
+    .addSubcommand((sub) =>
+      boardOptions(sub.setName('spread').setDescription('How the scores are spread, with your place')),
     )
     .addSubcommand((sub) =>
       sub.setName('list').setDescription('All leaderboards, with deadlines and best scores'),
@@ -64,12 +71,17 @@ export const leaderboard: Command = {
     )
     .toJSON(),
 
-  ephemeral: (interaction) => interaction.options.getSubcommand() === 'template',
+  // One's own place in the spread is nobody else's business.
+  ephemeral: (interaction) => ['template', 'spread'].includes(interaction.options.getSubcommand()),
 
   async run(interaction, context) {
     switch (interaction.options.getSubcommand()) {
       case 'show':
         return show(interaction, context);
+      case 'history':
+        return picture(interaction, context, history);
+      case 'spread':
+        return picture(interaction, context, spread);
       case 'list':
         return list(interaction, context);
       case 'task':
@@ -99,11 +111,24 @@ export const leaderboard: Command = {
 };
 
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
-  const wanted = interaction.options.getString('gpu');
-  const gpu = wanted === null ? await busiestGpu(context.sql, board) : knownGpu(board, wanted);
+  const { board, gpu } = await namedBoard(interaction, context);
   const page = (interaction.options.getInteger('page') ?? 1) - 1;
   await interaction.editReply(await boardMessage(context.sql, board, gpu, page, interaction.user.id));
+}
+
+async function picture(
+  interaction: ChatInputCommandInteraction,
+  context: CommandContext,
+  draw: typeof history,
+): Promise<void> {
+  const { board, gpu } = await namedBoard(interaction, context);
+  await draw(interaction, context, board, gpu);
+}
+
+async function namedBoard(interaction: ChatInputCommandInteraction, context: CommandContext) {
+  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const wanted = interaction.options.getString('gpu');
+  return { board, gpu: wanted === null ? await busiestGpu(context.sql, board) : knownGpu(board, wanted) };
 }
 
 /** The GPU type with the most entries: what most people want to see. */

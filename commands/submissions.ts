@@ -7,7 +7,7 @@ import {
 } from 'discord.js';
 import { cancelSubmission, rerunFailedJobs } from '../src/db/cancel.ts';
 import type { Sql } from '../src/db/client.ts';
-import { findLeaderboard, listLeaderboards } from '../src/db/leaderboards.ts';
+import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
 import {
   findSubmissionCode,
   findSubmissionOwner,
@@ -16,7 +16,7 @@ import {
   listRuns,
 } from '../src/db/submissions.ts';
 import { type Command, type CommandContext, viewerOf } from '../src/discord/command.ts';
-import { completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
+import { completeGpu, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { replyTarget } from '../src/discord/reply-target.ts';
 import { cancelButton } from '../src/discord/submission-buttons.ts';
@@ -26,6 +26,7 @@ import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { reportFile } from '../src/reports/report-file.ts';
 import { submissionEmbed } from '../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../src/reports/submission-list-embed.ts';
+import { compare, progress } from './submissions/pictures.ts';
 
 export const submissions: Command = {
   data: new SlashCommandBuilder()
@@ -56,6 +57,26 @@ export const submissions: Command = {
     )
     .addSubcommand((sub) =>
       sub
+        .setName('progress')
+        .setDescription('Your times on a leaderboard, shape by shape, as a picture')
+        .addStringOption((option) =>
+          option.setName('leaderboard').setDescription('Which one').setRequired(true).setAutocomplete(true),
+        )
+        .addStringOption((option) => option.setName('gpu').setDescription('GPU type').setAutocomplete(true)),
+    )
+    .addSubcommand((sub) =>
+      sub
+        .setName('compare')
+        .setDescription('Two submissions side by side: times, and what changed in the code')
+        .addIntegerOption((option) =>
+          option.setName('a').setDescription('The number of one').setRequired(true).setMinValue(1),
+        )
+        .addIntegerOption((option) =>
+          option.setName('b').setDescription('The number of the other').setRequired(true).setMinValue(1),
+        ),
+    )
+    .addSubcommand((sub) =>
+      sub
         .setName('cancel')
         .setDescription('Take one back that has not ended')
         .addIntegerOption((option) =>
@@ -70,6 +91,10 @@ export const submissions: Command = {
     switch (interaction.options.getSubcommand()) {
       case 'show':
         return show(interaction, context);
+      case 'progress':
+        return showProgress(interaction, context);
+      case 'compare':
+        return showComparison(interaction, context);
       case 'cancel':
         return cancel(interaction, context);
       case 'mine':
@@ -77,7 +102,12 @@ export const submissions: Command = {
     }
   },
 
-  complete: (interaction, context) => completeLeaderboard(context.sql, interaction.options.getFocused()),
+  complete(interaction, context) {
+    const focused = interaction.options.getFocused(true);
+    if (focused.name === 'gpu')
+      return completeGpu(context.sql, interaction.options.getString('leaderboard'), focused.value);
+    return completeLeaderboard(context.sql, focused.value);
+  },
 
   /**
    * `submissions:cancel:<id>`, `submissions:rerun:<id>` and, for the pages of a list,
@@ -102,15 +132,39 @@ interface Filter {
 
 async function mine(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const name = interaction.options.getString('leaderboard');
-  const board = name === null ? null : await findLeaderboard(context.sql, name);
-  if (name !== null && board === null) {
-    const open = (await listLeaderboards(context.sql)).map((item) => item.name).join(', ') || 'none';
-    throw new UserError('unknown-leaderboard', { leaderboard: name, open });
-  }
+  const board = name === null ? null : await getLeaderboard(context.sql, name);
   const status = interaction.options.getString('status');
   const filter = { leaderboardId: board?.id, status: submissionStatuses.find((item) => item === status) };
   const page = (interaction.options.getInteger('page') ?? 1) - 1;
   await interaction.editReply(await listMessage(context.sql, interaction.user.id, filter, page));
+}
+
+async function getLeaderboard(sql: Sql, name: string): Promise<LeaderboardWithTask> {
+  const board = await findLeaderboard(sql, name);
+  if (board) return board;
+  const open = (await listLeaderboards(sql)).map((item) => item.name).join(', ') || 'none';
+  throw new UserError('unknown-leaderboard', { leaderboard: name, open });
+}
+
+async function showProgress(
+  interaction: ChatInputCommandInteraction,
+  context: CommandContext,
+): Promise<void> {
+  const board = await getLeaderboard(context.sql, interaction.options.getString('leaderboard', true));
+  const wanted = interaction.options.getString('gpu') ?? board.gpus[0] ?? '';
+  const gpu = board.gpus.find((each) => each.toLowerCase() === wanted.toLowerCase());
+  if (gpu === undefined)
+    throw new UserError('unknown-gpu', { leaderboard: board.name, gpu: wanted, gpus: board.gpus.join(', ') });
+  await progress(interaction, context, board, gpu);
+}
+
+async function showComparison(
+  interaction: ChatInputCommandInteraction,
+  context: CommandContext,
+): Promise<void> {
+  const [a, b] = [interaction.options.getInteger('a', true), interaction.options.getInteger('b', true)];
+  for (const id of [a, b]) await checkAccess(interaction, id, context);
+  await compare(interaction, context, a, b);
 }
 
 async function listMessage(sql: Sql, userId: string, filter: Filter, wantedPage: number) {

@@ -117,6 +117,21 @@ export const userErrors = {
     text: 'Nothing of submission #{id} failed by our fault, or it runs again already.',
     next: '`/submissions show` shows how it stands; `/submit` submits the file anew.',
   },
+  'nothing-ranked': {
+    status: 404,
+    text: 'Nobody is ranked on `{leaderboard}` on `{gpu}` yet.',
+    next: 'Submit in ranked mode to be the first, or pick another GPU type.',
+  },
+  'nothing-timed': {
+    status: 404,
+    text: 'You have no timed run on `{leaderboard}` on `{gpu}` yet.',
+    next: 'Submit in mode benchmark or ranked; runs that passed are drawn.',
+  },
+  'different-leaderboards': {
+    status: 400,
+    text: '#{a} was submitted to `{first}` and #{b} to `{second}`.',
+    next: 'Compare two submissions to the same leaderboard; `/submissions mine` lists yours.',
+  },
   'unknown-template': {
     status: 404,
     text: '`{leaderboard}` has no template for `{language}`.',

@@ -152,6 +152,31 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
     expect(text(asAdmin)).toContain(shown);
   });
 
+  it('draws boards and one’s own submissions, and compares only what the caller may see', async () => {
+    const name = 'window-sums';
+    const names = (message: APIMessage) => message.attachments.map((file) => file.filename);
+    const isPng = async (user: PlaygroundUser, message: APIMessage) =>
+      (await user.attachment(message, names(message)[0] ?? '')).subarray(1, 4).toString() === 'PNG';
+    const pictures = [
+      await (await second.slash('/leaderboard history', { name })).answer(),
+      await (await second.slash('/leaderboard spread', { name, gpu: 'CPU' })).answer(),
+      await (await second.slash('/submissions progress', { leaderboard: name })).answer(),
+    ];
+    for (const picture of pictures) expect(await isPng(second, picture)).toBe(true);
+    const board = await (await second.slash('/leaderboard show', { name })).answer();
+    const [best = 0, other = 0] = [...text(board).matchAll(/#(\d+)/g)].map((match) => Number(match[1]));
+    const refused = await (await second.slash('/submissions compare', { a: best, b: other })).answer();
+    expect(text(refused)).toContain('belongs to somebody else');
+    expect(refused.attachments).toEqual([]);
+    const compared = await (await admin.slash('/submissions compare', { a: other, b: best })).answer();
+    expect(names(compared)).toEqual([`compare-${other}-${best}-CPU.png`, `compare-${other}-${best}.diff`]);
+    const diff = (await admin.attachment(compared, `compare-${other}-${best}.diff`)).toString();
+    expect(diff).toMatch(/^-.*\n/m);
+    // The refusal of what would have been public is for its user alone.
+    await second.slash('/leaderboard history', { name: 'lab-two-gpus' });
+    await second.waitForMessage((message) => text(message).includes('Nobody is ranked'), TIMEOUT);
+  });
+
   const failures: [keyof typeof labSubmissions, string, RegExp][] = [
     ['wrong', 'failed: wrong result', /Test 1 of 2 failed.*not the doubles/s],
     ['crashing', 'failed: crashed', /ValueError: no idea how.*line 2, in custom_kernel/s],

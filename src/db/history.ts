@@ -1,0 +1,95 @@
+/** How boards and submissions came to where they are: what the pictures are drawn from. */
+import type { PendingQuery, Row } from 'postgres';
+import type { BoardKey } from './board.ts';
+import type { Db } from './client.ts';
+
+export interface ImprovementRow {
+  at: Date;
+  score: number;
+}
+
+/** Each entry that beat all earlier ones of the same `group`; null: of all. */
+const improvements = (db: Db, key: BoardKey, group: 'user' | null) => db`
+  select user_id, achieved_at, score from (
+    select e.user_id, e.achieved_at, e.score, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
+      min(hotlap.sort_score(e.score, ${key.scoreAscending})) over (
+        ${group === 'user' ? db`partition by e.user_id` : db``}
+        order by e.achieved_at, e.submission_id rows between unbounded preceding and 1 preceding) as best_before
+    from hotlap.eligible_entries e
+    where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+      ${group === 'user' ? db`and e.user_id in (select user_id from first)` : db``}
+  ) entry
+  where best_before is null or sort_score < best_before`;
+
+/** The first `top` of a board in its order, each with what they improved, and the board's record. */
+export async function loadBoardHistory(
+  db: Db,
+  key: BoardKey,
+  top: number,
+): Promise<{ people: { name: string; improvements: ImprovementRow[] }[]; record: ImprovementRow[] }> {
+  const people = await db<{ userId: string; name: string; at: Date; score: number }[]>`
+    with first as (
+      select e.user_id, row_number() over (
+        order by hotlap.sort_score(e.score, ${key.scoreAscending}), e.achieved_at, e.submission_id) as place
+      from hotlap.best_entries e
+      where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+      order by place limit ${top}
+    )
+    select i.user_id as "userId", u.name, i.achieved_at as at, i.score
+    from (${improvements(db, key, 'user')}) i
+    join first f on f.user_id = i.user_id join hotlap.users u on u.id = i.user_id
+    order by f.place, i.achieved_at`;
+  const record = await db<ImprovementRow[]>`
+    select i.achieved_at as at, i.score from (${improvements(db, key, null)}) i order by i.achieved_at`;
+  const byUser = new Map<string, { name: string; improvements: ImprovementRow[] }>();
+  for (const { userId, name, at, score } of people) {
+    const person = byUser.get(userId) ?? { name, improvements: [] };
+    person.improvements.push({ at, score });
+    byUser.set(userId, person);
+  }
+  return { people: [...byUser.values()], record };
+}
+
+/** The scores of everybody who is ranked, and one user's place among them. */
+export async function loadBoardSpread(
+  db: Db,
+  key: BoardKey,
+  userId: string,
+): Promise<{ scores: number[]; mine: { score: number; rank: number } | null }> {
+  const rows = await db<{ userId: string; score: number; rank: number }[]>`
+    select user_id as "userId", score, rank() over (order by hotlap.sort_score(score, ${key.scoreAscending})) as rank
+    from hotlap.best_entries where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`;
+  const mine = rows.find((row) => row.userId === userId);
+  return { scores: rows.map((row) => row.score), mine: mine ? { score: mine.score, rank: mine.rank } : null };
+}
+
+export interface TimedRun {
+  submissionId: number;
+  gpuType: string;
+  /** Lines of the result pipe: `[["benchmark.0.mean", "1234.5"], ...]`. */
+  result: [string, string][];
+}
+
+/** Public runs only; of each submission the ranked stage, or the benchmark where there is none. */
+const timedRuns = (db: Db, where: PendingQuery<Row[]>) => db`
+  select distinct on (r.submission_id, r.gpu_type) r.submission_id as "submissionId", r.gpu_type as "gpuType", r.result
+  from hotlap.runs r join hotlap.submissions s on s.id = r.submission_id
+  where not r.secret and r.passed and r.mode in ('benchmark', 'leaderboard') and ${where}
+  order by r.submission_id desc, r.gpu_type, r.mode = 'leaderboard' desc, r.id desc`;
+
+/** One user's timed runs on a board and GPU type, oldest first; the newest `limit` of them. */
+export async function listOwnTimedRuns(
+  db: Db,
+  of: { userId: string; leaderboardId: number; gpuType: string },
+  limit: number,
+): Promise<TimedRun[]> {
+  const where = db`
+    s.user_id = ${of.userId} and s.leaderboard_id = ${of.leaderboardId} and r.gpu_type = ${of.gpuType}`;
+  const rows = await db<TimedRun[]>`${timedRuns(db, where)} limit ${limit}`;
+  return rows.reverse();
+}
+
+/** One submission's timed runs, one for each GPU type. */
+export async function listTimedRuns(db: Db, submissionId: number): Promise<TimedRun[]> {
+  return db<TimedRun[]>`${timedRuns(db, db`r.submission_id = ${submissionId}`)}`;
+}

@@ -1,0 +1,131 @@
+/**
+ * Pictures for Discord: an echarts option in, a PNG out, drawn on a canvas of this process.
+ *
+ * Opaque and dark, so that a picture reads alike on Discord's light and dark themes; twice the pixels, because phones
+ * and screens of today show it at that density. The font comes with us: a server has none, and text would be missing.
+ */
+import { createRequire } from 'node:module';
+import { createCanvas, GlobalFonts } from '@napi-rs/canvas';
+import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
+import { GridComponent, LegendComponent, MarkLineComponent, TitleComponent } from 'echarts/components';
+import { type EChartsCoreOption, init, setPlatformAPI, use } from 'echarts/core';
+import { LabelLayout, LegacyGridContainLabel } from 'echarts/features';
+import { CanvasRenderer } from 'echarts/renderers';
+
+const WIDTH = 720;
+const DENSITY = 2;
+const FONT = 'Inter';
+
+export const palette = {
+  background: '#1e1f22',
+  text: '#f2f3f5',
+  quiet: '#b5bac1',
+  grid: '#3a3c42',
+  /** The record, one's own place: what the eye should find first. */
+  accent: '#f0b232',
+  /** Told apart by hue and by lightness, so that they stay apart without colour vision. */
+  lines: ['#5aa9ff', '#ff8a65', '#7bd88f', '#c792ea', '#ffd866', '#4dd0e1', '#f48fb1', '#b0bec5'],
+} as const;
+
+use([
+  ...[BarChart, CustomChart, LineChart, ScatterChart],
+  ...[GridComponent, LegendComponent, MarkLineComponent, TitleComponent],
+  ...[LabelLayout, LegacyGridContainLabel, CanvasRenderer],
+]);
+
+let isPrepared = false;
+
+/** Fonts and the canvas maker are the process's: once. */
+function prepare(): void {
+  if (isPrepared) return;
+  const { resolve } = createRequire(import.meta.url);
+  for (const file of ['400Regular/Inter_400Regular.ttf', '600SemiBold/Inter_600SemiBold.ttf']) {
+    const path = resolve(`@expo-google-fonts/inter/${file}`);
+    if (GlobalFonts.registerFromPath(path, FONT) === null) throw new Error(`the font ${path} cannot be used`);
+  }
+  // echarts measures text on a canvas of its own.
+  setPlatformAPI({ createCanvas: () => createCanvas(32, 32) as never });
+  isPrepared = true;
+}
+
+/** Draws the option over the common style. `height` in pixels of layout; the picture has twice as many. */
+export function drawChart(option: EChartsCoreOption, height: number): Buffer {
+  prepare();
+  const canvas = createCanvas(WIDTH * DENSITY, height * DENSITY);
+  const chart = init(canvas as never, null, { width: WIDTH, height, devicePixelRatio: DENSITY });
+  try {
+    chart.setOption({
+      animation: false,
+      backgroundColor: palette.background,
+      color: [...palette.lines],
+      textStyle: { fontFamily: FONT, fontSize: 15, color: palette.text },
+      ...option,
+    });
+    return canvas.toBuffer('image/png');
+  } finally {
+    chart.dispose();
+  }
+}
+
+/** Title and, below it, one line that says what is drawn. */
+export function heading(title: string, subtitle: string) {
+  return {
+    text: shorten(title, 60),
+    subtext: shorten(subtitle, 95),
+    left: 24,
+    top: 16,
+    itemGap: 10,
+    textStyle: { fontFamily: FONT, fontSize: 22, fontWeight: 600, color: palette.text },
+    subtextStyle: { fontFamily: FONT, fontSize: 14, color: palette.quiet },
+  };
+}
+
+/** Labels, ticks and lines of an axis. */
+export const axisStyle = {
+  axisLabel: { color: palette.quiet, fontSize: 14, fontFamily: FONT, hideOverlap: true },
+  axisLine: { show: true, lineStyle: { color: palette.grid } },
+  axisTick: { show: false },
+  splitLine: { show: true, lineStyle: { color: palette.grid, width: 1 } },
+} as const;
+
+/**
+ * A value axis that suits the numbers: logarithmic when they spread over more than a factor of twenty. Around a single
+ * value it leaves room, so that the value does not lie on an edge.
+ */
+export function valueAxis(values: number[], format: (value: number) => string) {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const isLog = low > 0 && high / low > 20;
+  const room = high > low ? (high - low) * 0.08 : Math.abs(high) * 0.1;
+  const bounds = isLog
+    ? { min: low / 1.25, max: high * 1.25 }
+    : { min: Math.max(0, low - room), max: high + room };
+  return {
+    ...axisStyle,
+    type: isLog ? ('log' as const) : ('value' as const),
+    ...bounds,
+    axisLabel: { ...axisStyle.axisLabel, showMinLabel: false, showMaxLabel: false, formatter: format },
+  };
+}
+
+/**
+ * A person's name as far as the font has it: Latin, Greek and Cyrillic. Null when nothing is left to draw, and boxes would
+ * stand in its place.
+ */
+export function drawableName(name: string): string | null {
+  const kept = name
+    .replace(/[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}\p{M}\x20-\x7e]/gu, '')
+    .trim();
+  return kept === '' ? null : shorten(kept, 16);
+}
+
+/** Case lines as names of shapes: without the seed, where they differ without it. */
+export function shapeNames(specs: string[]): string[] {
+  const bare = specs.map((spec) => spec.replace(/(^|;\s*)seed: -?\d+/, '').replace(/^;\s*/, ''));
+  return new Set(bare).size === specs.length && bare.every((name) => name !== '') ? bare : specs;
+}
+
+export function shorten(text: string, length: number): string {
+  const characters = [...text];
+  return characters.length > length ? `${characters.slice(0, length - 1).join('')}…` : text;
+}

@@ -1,0 +1,94 @@
+/** How the best scores of a board came about: a step line per participant, and the record. */
+import { formatSeconds } from '../measure.ts';
+import { axisStyle, drawableName, drawChart, heading, palette, valueAxis } from './draw.ts';
+
+/** One moment at which somebody improved. */
+export interface Improvement {
+  at: Date;
+  score: number;
+}
+
+export interface BoardHistory {
+  leaderboard: string;
+  gpuType: string;
+  scoreAscending: boolean;
+  /** In the order of the board; each with its improvements in order of time. */
+  people: { name: string; improvements: Improvement[] }[];
+  record: Improvement[];
+  /** Until when the lines go. */
+  until: Date;
+}
+
+const HEIGHT = 460;
+const timeLabels = {
+  year: '{yyyy}',
+  month: '{MMM}',
+  day: '{MMM} {d}',
+  hour: '{HH}:{mm}',
+  minute: '{HH}:{mm}',
+};
+
+/** PNG. At least one person with one improvement. */
+export function historyChart(history: BoardHistory): Buffer {
+  const { people, record, until } = history;
+  const values = [...record, ...people.flatMap((person) => person.improvements)].map((item) => item.score);
+  const line = (improvements: Improvement[]) => {
+    const points = improvements.map((item) => [item.at.getTime(), item.score]);
+    const last = improvements.at(-1);
+    // What stands still goes on until now.
+    if (last && last.at < until) points.push([until.getTime(), last.score]);
+    return points;
+  };
+  const names = people.map((person, index) => `${index + 1}  ${drawableName(person.name) ?? 'participant'}`);
+  const better = history.scoreAscending ? 'lower is better' : 'higher is better';
+  return drawChart(
+    {
+      title: heading(
+        `${history.leaderboard} on ${history.gpuType}`,
+        `best score over time of the first ${people.length}, ${better}; dashed: the record`,
+      ),
+      legend: {
+        orient: 'vertical',
+        right: 16,
+        top: 92,
+        icon: 'roundRect',
+        itemWidth: 14,
+        itemHeight: 8,
+        itemGap: 14,
+        textStyle: { color: palette.text, fontSize: 14 },
+        data: names,
+      },
+      grid: { left: 24, right: 190, top: 92, bottom: 24, containLabel: true },
+      xAxis: {
+        ...axisStyle,
+        type: 'time',
+        max: until.getTime(),
+        splitLine: { show: false },
+        axisLabel: { ...axisStyle.axisLabel, formatter: timeLabels },
+      },
+      yAxis: valueAxis(values, formatSeconds),
+      series: [
+        ...people.map((person, index) => ({
+          type: 'line',
+          name: names[index],
+          step: 'end',
+          data: line(person.improvements),
+          symbol: 'circle',
+          symbolSize: 6,
+          lineStyle: { width: 2.5 },
+          color: palette.lines[index % palette.lines.length],
+        })),
+        {
+          type: 'line',
+          step: 'end',
+          data: line(record),
+          symbol: 'none',
+          lineStyle: { width: 1.5, type: 'dashed' },
+          color: palette.accent,
+          z: 5,
+        },
+      ],
+    },
+    HEIGHT,
+  );
+}

@@ -1,0 +1,95 @@
+/** How the scores of a board are spread, and where one's own lies. */
+import { formatSeconds } from '../measure.ts';
+import { axisStyle, drawChart, heading, palette } from './draw.ts';
+
+export interface Spread {
+  leaderboard: string;
+  gpuType: string;
+  scoreAscending: boolean;
+  /** Of everybody who is ranked; at least one. */
+  scores: number[];
+  /** Null when the viewer is not ranked. */
+  mine: { score: number; rank: number } | null;
+}
+
+const HEIGHT = 400;
+const MOST_BINS = 24;
+
+/** PNG. */
+export function spreadChart(spread: Spread): Buffer {
+  const bins = makeBins(spread.scores);
+  const mine = spread.mine;
+  const ownBin = mine === null ? -1 : bins.findIndex((bin) => mine.score >= bin.from && mine.score <= bin.to);
+  const place =
+    mine === null ? 'you are not ranked' : `you are number ${mine.rank} with ${formatSeconds(mine.score)}`;
+  const better = spread.scoreAscending ? 'further left is better' : 'further right is better';
+  return drawChart(
+    {
+      title: heading(
+        `${spread.leaderboard} on ${spread.gpuType}`,
+        `best scores of ${spread.scores.length} ${spread.scores.length === 1 ? 'participant' : 'participants'}, ${better}; ${place}`,
+      ),
+      grid: { left: 24, right: 40, top: 104, bottom: 24, containLabel: true },
+      xAxis: {
+        ...axisStyle,
+        type: 'category',
+        data: bins.map((bin) => (bin.from === bin.to ? formatSeconds(bin.from) : formatSeconds(bin.middle))),
+        splitLine: { show: false },
+      },
+      yAxis: { ...axisStyle, type: 'value', minInterval: 1, axisLabel: { ...axisStyle.axisLabel } },
+      series: [
+        {
+          type: 'bar',
+          barCategoryGap: bins.length === 1 ? '80%' : '12%',
+          data: bins.map((bin, index) => ({
+            value: bin.count,
+            itemStyle: {
+              color: index === ownBin ? palette.accent : palette.lines[0],
+              borderRadius: [3, 3, 0, 0],
+            },
+            label: {
+              show: index === ownBin,
+              position: 'top',
+              formatter: 'you',
+              color: palette.accent,
+              fontSize: 15,
+              fontWeight: 600,
+            },
+          })),
+        },
+      ],
+    },
+    HEIGHT,
+  );
+}
+
+interface Bin {
+  from: number;
+  to: number;
+  middle: number;
+  count: number;
+}
+
+/** Of equal width, or of equal ratio where the scores spread over more than a factor of twenty. */
+function makeBins(scores: number[]): Bin[] {
+  const low = Math.min(...scores);
+  const high = Math.max(...scores);
+  if (low === high) return [{ from: low, to: high, middle: low, count: scores.length }];
+  const isLog = low > 0 && high / low > 20;
+  const scale = isLog ? Math.log : (value: number) => value;
+  const unscale = isLog ? Math.exp : (value: number) => value;
+  const count = Math.min(MOST_BINS, Math.max(6, Math.ceil(2 * Math.sqrt(scores.length))));
+  const width = (scale(high) - scale(low)) / count;
+  const bins = Array.from({ length: count }, (_, index) => ({
+    from: index === 0 ? low : unscale(scale(low) + index * width),
+    to: index === count - 1 ? high : unscale(scale(low) + (index + 1) * width),
+    middle: unscale(scale(low) + (index + 0.5) * width),
+    count: 0,
+  }));
+  for (const score of scores) {
+    const index = Math.min(count - 1, Math.floor((scale(score) - scale(low)) / width));
+    const bin = bins[index];
+    if (bin) bin.count += 1;
+  }
+  return bins;
+}
