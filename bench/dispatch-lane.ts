@@ -104,6 +104,7 @@ export class DispatchLane {
         slots: 1,
         unsafe: false,
         sandbox: { engine: 'bubblewrap' },
+        slurm: null,
       });
       const lane = new DispatchLane(sql, sshd, pool, closers);
       pool.times = lane.times;

@@ -25,6 +25,7 @@ import { UserError } from '../../src/domain/errors.ts';
 import { boxHistoryLines, boxListEmbed } from '../../src/reports/box-embed.ts';
 import { code } from '../../src/reports/markdown.ts';
 import { noticeEmbed } from '../../src/reports/notice-embed.ts';
+import { HERE, readClusterOptions, withClusterOptions } from './cluster-options.ts';
 import type { AdminGroup } from './group.ts';
 import { LiveFindings } from './live-findings.ts';
 
@@ -45,10 +46,10 @@ export const boxGroup: AdminGroup = {
   build: (group) =>
     group
       .setDescription('The machines that run submissions')
-      .addSubcommand((sub) =>
+      .addSubcommand((sub) => {
         sub
           .setName('add')
-          .setDescription('Register a machine that is reached over SSH')
+          .setDescription('Register a machine that is reached over SSH, or a cluster')
           .addStringOption((option) =>
             option.setName('name').setDescription('What to call it').setRequired(true).setMaxLength(40),
           )
@@ -78,8 +79,9 @@ export const boxGroup: AdminGroup = {
             option
               .setName('unsafe')
               .setDescription('Run submissions there even without a sandbox; every result says so'),
-          ),
-      )
+          );
+        return withClusterOptions(sub);
+      })
       .addSubcommand((sub) => sub.setName('list').setDescription('All machines and how they are'))
       .addSubcommand((sub) =>
         nameOf(sub.setName('doctor').setDescription('Look a machine over, now and in full')),
@@ -127,18 +129,27 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
   const host = options.getString('host', true).trim();
   const port = options.getInteger('port') ?? 22;
   const gpu = options.getString('gpu');
-  const { fingerprint, type } = await context.boxes.scan(host, port);
-  const draft: NewBox = {
+  const wish = {
     name,
-    host,
-    port,
-    username: options.getString('user', true).trim(),
-    hostKey: fingerprint,
     gpuTypes: gpu === null ? null : gpu.split(/[\s,]+/).filter((word) => word !== ''),
     slots: options.getInteger('slots'),
     unsafe: options.getBoolean('unsafe') ?? false,
     sandbox: { engine: 'bubblewrap' },
-  };
+    slurm: readClusterOptions(interaction),
+  } as const;
+  if (wish.slurm !== null && host === HERE) {
+    await confirmBox(interaction, context, {
+      ...wish,
+      host: null,
+      port: null,
+      username: null,
+      hostKey: null,
+    });
+    return;
+  }
+  const { fingerprint, type } = await context.boxes.scan(host, port);
+  const username = options.getString('user', true).trim();
+  const draft: NewBox = { ...wish, host, port, username, hostKey: fingerprint };
   const key = randomBytes(8).toString('hex');
   pending.set(key, draft);
   setTimeout(() => pending.delete(key), CONFIRM_MS).unref();
@@ -162,7 +173,7 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
           code(fingerprint),
           'Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine itself. It is pinned: should it ever change, Hotlap stops talking to that address.',
           '',
-          `Hotlap logs in as ${code(draft.username)} with this key, which must stand in \`~/.ssh/authorized_keys\` there:`,
+          `Hotlap logs in as ${code(username)} with this key, which must stand in \`~/.ssh/authorized_keys\` there:`,
           code(await context.boxes.publicKey()),
         ].join('\n'),
       ),
@@ -172,13 +183,14 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
 }
 
 async function confirmBox(
-  interaction: MessageComponentInteraction,
+  interaction: ChatInputCommandInteraction | MessageComponentInteraction,
   context: CommandContext,
   draft: NewBox,
 ): Promise<void> {
   const live = new LiveFindings(interaction, `Adding ${draft.name}`);
   try {
-    live.add({ name: 'Host key', state: 'ok', text: `${draft.hostKey}, confirmed and pinned` });
+    if (draft.hostKey !== null)
+      live.add({ name: 'Host key', state: 'ok', text: `${draft.hostKey}, confirmed and pinned` });
     const { gpuTypes } = await context.boxes.register(draft, (step) => live.add(step));
     await live.end(`${draft.name} is ready for ${gpuTypes.join(', ')}`, 'good', 'It takes jobs from now on.');
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Registered boxes and what happened to them. */
 import { type BoxLayout, type SandboxChoice, servedTypes } from '../domain/box.ts';
 import type { Canary, ProbeReport } from '../domain/protocol.ts';
+import type { SlurmOptions } from '../domain/slurm.ts';
 import type { Db } from './client.ts';
 
 /**
@@ -28,15 +29,17 @@ export interface BoxRow extends BoxLayout {
   unsafe: boolean;
   sandbox: SandboxChoice;
   baseline: Canary | null;
+  /** How jobs are handed to a cluster; null for all others. */
+  slurm: SlurmOptions | null;
 }
 
 export type NewBoxRow = Pick<BoxRow, 'name' | 'kind' | 'host' | 'port' | 'username' | 'hostKey' | 'probe'> &
   BoxLayout &
-  Partial<Pick<BoxRow, 'unsafe' | 'sandbox' | 'baseline'>>;
+  Partial<Pick<BoxRow, 'unsafe' | 'sandbox' | 'baseline' | 'slurm'>>;
 
 export const boxColumns = (db: Db) => db`
   id, name, kind, host, port, username, host_key as "hostKey", gpu_types as "gpuTypes", whole_types as "wholeTypes", lanes,
-  state, problem, probe, unsafe, sandbox, baseline`;
+  state, problem, probe, unsafe, sandbox, baseline, slurm`;
 
 /** All but the removed ones, by name. */
 export async function listBoxes(db: Db): Promise<BoxRow[]> {
@@ -63,10 +66,11 @@ export async function findBox(db: Db, name: string): Promise<BoxRow | null> {
 export async function insertBox(db: Db, box: NewBoxRow): Promise<BoxRow | null> {
   const [row] = await db<BoxRow[]>`
     insert into hotlap.boxes (name, kind, host, port, username, host_key, gpu_types, whole_types, lanes, probe, unsafe,
-      sandbox, baseline)
+      sandbox, baseline, slurm)
     values (${box.name}, ${box.kind}, ${box.host}, ${box.port}, ${box.username}, ${box.hostKey}, ${servedTypes(box)},
       ${box.wholeTypes}, ${lanesJson(db, box)}, ${box.probe ? db.json({ ...box.probe }) : null}, ${box.unsafe ?? false},
-      ${db.json(box.sandbox ?? { engine: 'bubblewrap' })}, ${box.baseline ? db.json({ ...box.baseline }) : null})
+      ${db.json(box.sandbox ?? { engine: 'bubblewrap' })}, ${box.baseline ? db.json({ ...box.baseline }) : null},
+      ${box.slurm ? db.json({ ...box.slurm }) : null})
     on conflict (lower(name)) where state <> 'removed' do nothing
     returning ${boxColumns(db)}`;
   return row ?? null;

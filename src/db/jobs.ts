@@ -85,7 +85,7 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
   try {
     const [row] = await db<Lease[]>`
       with box as (
-        select id, lanes, gpu_types, whole_types from hotlap.boxes
+        select id, kind, lanes, gpu_types, whole_types from hotlap.boxes
         where id = ${box.id} and state in ('ready', 'offline') and coalesce(check_until < now(), true) for no key update
       ), served as (
         select lower(t) as gpu, lower(t) in (select lower(w) from unnest(box.whole_types) w) as whole
@@ -97,7 +97,9 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
         select generate_series(slot, slot + slot_count - 1) as slot from hotlap.jobs
         where box_id = ${box.id} and status in ('leased', 'running')
       ), head as (
-        select q.job_id, q.gpu, q.position, q.turn, s.whole or j.multi_gpu as whole
+        -- A cluster gives a job as many GPUs as it needs; its lanes are no GPUs.
+        select q.job_id, q.gpu, q.position, q.turn,
+          (s.whole or j.multi_gpu) and (select kind from box) <> 'slurm' as whole
         from hotlap.queue q join served s on s.gpu = q.gpu join hotlap.jobs j on j.id = q.job_id
         where q.not_before <= now() and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
         order by q.position limit ${CANDIDATES}

@@ -93,6 +93,19 @@ export function judgeProbe(
   ];
 }
 
+/** A cluster's answer: its GPUs and its clock are those of the node that happened to be looked at. */
+export function judgeCluster(now: ProbeReport, registered: { unsafe: boolean }): Finding[] {
+  const partitions = (now.slurm?.partitions ?? []).map(
+    ({ name, nodes, gres }) =>
+      `${name}: ${nodes} ${nodes === 1 ? 'node' : 'nodes'}${gres && ` with ${gres}`}`,
+  );
+  return [
+    { name: 'Cluster', state: 'ok', text: partitions.join('; ') },
+    judgeSandbox(now, registered.unsafe),
+    judgeDisk(now),
+  ];
+}
+
 function judgeGpus(now: ProbeReport, before: ProbeReport | null): Finding {
   const missing = (before?.gpus ?? []).filter(
     (gpu) => !now.gpus.some((each) => each.index === gpu.index && each.model === gpu.model),

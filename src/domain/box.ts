@@ -2,6 +2,7 @@
 import { UserError } from './errors.ts';
 import { gpuTypeOf } from './gpu-type.ts';
 import type { ProbeReport } from './protocol.ts';
+import type { SlurmOptions } from './slurm.ts';
 
 /** One slot of a box. */
 export interface BoxLane {
@@ -22,21 +23,24 @@ export const sandboxEngines = ['bubblewrap', 'docker', 'podman'] as const;
 /** What submissions are locked into. Containers need the name of an image that the box has. */
 export type SandboxChoice = { engine: 'bubblewrap' } | { engine: 'docker' | 'podman'; image: string };
 
-/** A machine that an organiser wants to register. */
+/** A machine, or the login node of a cluster, that an organiser wants to register. */
 export interface NewBox {
   name: string;
-  host: string;
-  port: number;
-  username: string;
+  /** These four are null for a cluster whose login node is this machine. */
+  host: string | null;
+  port: number | null;
+  username: string | null;
   /** `SHA256:...`, as the organiser confirmed it. */
-  hostKey: string;
+  hostKey: string | null;
   /** Null: from the model that the probe finds. */
   gpuTypes: string[] | null;
-  /** Null: one for each GPU. */
+  /** Null: one for each GPU, or what a cluster is handed at once by default. */
   slots: number | null;
   /** Submissions may run here without a sandbox. */
   unsafe: boolean;
   sandbox: SandboxChoice;
+  /** Of a cluster, and of nothing else. */
+  slurm: SlurmOptions | null;
 }
 
 /** The GPU type that a probe or an organiser names for a machine without one. */

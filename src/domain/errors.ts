@@ -182,6 +182,16 @@ export const userErrors = {
     text: 'The box at `{address}` offers no sandbox: {problem}',
     next: 'Run `deploy/box/install.sh` there and add it again. With `unsafe` it is used as it is: submitted code can then do whatever that user can, and every result says so.',
   },
+  'cluster-options': {
+    status: 400,
+    text: 'The cluster’s options cannot be used: {problem}',
+    next: '`partition`, `account`, `qos` and `gres` (`gpu:h100`) are as for `sbatch`; `sbatch` takes further ones, `--constraint=a100 --mem=64G`.',
+  },
+  'cluster-gpu-types': {
+    status: 409,
+    text: 'Jobs would get any GPU of the partition, and it has several types: {types}.',
+    next: 'One box is one GPU type: name it as `gres: gpu:{first}`, and add a box for each of the others.',
+  },
   'box-refused': {
     status: 502,
     text: 'The box at `{address}` could not be used: {problem}',

@@ -25,6 +25,9 @@ export const slurmOptions = z.strictObject({
 });
 export type SlurmOptions = z.infer<typeof slurmOptions>;
 
+/** How many jobs are handed to a cluster at once where nobody says so: how many of them run is its own business. */
+export const SLURM_SLOTS = 16;
+
 /** What Hotlap says itself, or could not follow a job under. */
 const reserved =
   /^--(array|chdir|clusters?|error|export|export-file|help|hold|input|job-name|ntasks|nodes|open-mode|output|parsable|requeue|test-only|time|usage|version|wait|wrap)(=|$)/;
@@ -39,9 +42,9 @@ export function parseSbatchOptions(
   const options = text.split(/\s+/).filter((word) => word !== '');
   for (const option of options) {
     if (!/^--[a-z][a-z-]*(=[^\s]+)?$/.test(option))
-      return { options: null, problem: `\`${option}\` is not of the form \`--name=value\`` };
+      return { options: null, problem: `${option} is not of the form --name=value` };
     if (reserved.test(option))
-      return { options: null, problem: `\`${option}\` is for Hotlap to set, or hides the job from it` };
+      return { options: null, problem: `${option} is for Hotlap to set, or hides the job from it` };
   }
   return { options, problem: null };
 }

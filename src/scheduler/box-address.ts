@@ -10,5 +10,6 @@ export function boxAddress(box: BoxRow): BoxAddress {
     port: box.port,
     username: box.username,
     hostKeyFingerprint: box.hostKey,
+    slurm: box.slurm,
   };
 }

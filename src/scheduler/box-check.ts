@@ -9,7 +9,14 @@ import type { BoxConnection } from '../boxes/connection.ts';
 import { endBoxCheck, listDevicesInUse, saveBaseline, takeBoxCheck } from '../db/box-checks.ts';
 import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
-import { canaryText, type Finding, judgeCanary, judgeIdle, judgeProbe } from '../domain/box-health.ts';
+import {
+  canaryText,
+  type Finding,
+  judgeCanary,
+  judgeCluster,
+  judgeIdle,
+  judgeProbe,
+} from '../domain/box-health.ts';
 import { BoxError, boxErrorRemedies } from '../domain/errors.ts';
 import type { JobSpec } from '../domain/protocol.ts';
 
@@ -34,6 +41,7 @@ export async function checkBox(
     findings.push(finding);
     onFinding(finding);
   };
+  if (box.kind === 'slurm') return checkCluster(box, connection, add, findings);
   const token = await sql.begin((tx) => takeBoxCheck(tx, box.id, RESERVED_S));
   let isComplete = token !== null;
   try {
@@ -69,6 +77,36 @@ export async function checkBox(
     if (token !== null) await endBoxCheck(sql, box.id, token);
   }
   return { findings, healthy: isComplete && findings.every((finding) => finding.state !== 'bad') };
+}
+
+/** The look at a node is a job of the cluster beside all others, so nothing is held up and nothing is measured. */
+async function checkCluster(
+  box: BoxRow,
+  connection: BoxConnection,
+  add: (finding: Finding) => void,
+  findings: Finding[],
+): Promise<Check> {
+  try {
+    const agent = await connection.agent();
+    add({ name: 'Login', state: 'ok', text: 'host key, key and runner are in order on the login node' });
+    for (const finding of judgeCluster(await agent.probe(), box)) add(finding);
+    add({
+      name: 'Canary',
+      state: 'skipped',
+      text: 'a cluster places each job anew: no node is held against another',
+    });
+    return { findings, healthy: findings.every((finding) => finding.state !== 'bad') };
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    // A full queue is no fault of the cluster.
+    const isBusy = error.kind === 'cluster-away';
+    add({
+      name: 'Trouble',
+      state: isBusy ? 'warn' : 'bad',
+      text: `${error.message}. ${boxErrorRemedies[error.kind]}`,
+    });
+    return { findings, healthy: false };
+  }
 }
 
 async function canaryFinding(sql: Sql, box: BoxRow, connection: BoxConnection): Promise<Finding> {

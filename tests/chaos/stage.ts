@@ -112,6 +112,7 @@ export class Stage {
         gpuTypes: ['CPU'],
         unsafe: false,
         sandbox: { engine: 'bubblewrap' },
+        slurm: null,
       });
     }
     await pool.close();

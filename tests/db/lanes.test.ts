@@ -31,10 +31,10 @@ beforeEach(async () => {
 });
 
 let made = 0;
-async function box(layout: BoxLayout): Promise<BoxRow> {
+async function box(layout: BoxLayout, kind: 'ssh' | 'slurm' = 'ssh'): Promise<BoxRow> {
   const row = await insertBox(sql, {
     name: `lanes-${++made}`,
-    kind: 'ssh',
+    kind,
     host: 'gpu.example.org',
     port: 22,
     username: 'runner',
@@ -83,6 +83,15 @@ describe('a lane', () => {
     expect((await listDevicesInUse(sql, row.id)).sort()).toEqual([0, 1]);
     await done(leases[0] as Lease);
     expect(await listDevicesInUse(sql, row.id)).toEqual([1]);
+  });
+
+  it('is no GPU on a cluster, which gives a job as many as it needs and shares out nothing here', async () => {
+    await queue('H100', { jobs: 2, multiGpu: true });
+    const row = await box({ lanes: evenLanes(['H100'], 3), wholeTypes: [] }, 'slurm');
+    const leases = [await claimed(row), await claimed(row)];
+    expect(leases.map((lease) => lease.slot)).toEqual([0, 1]);
+    const place = await loadJobWork(sql, (leases[1] as Lease).jobId);
+    expect([place.gpus, place.lane]).toEqual([null, null]);
   });
 
   it('gets only jobs of its own types', async () => {
