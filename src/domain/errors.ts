@@ -137,6 +137,71 @@ export const userErrors = {
     text: '`{leaderboard}` has no template for `{language}`.',
     next: 'It has: {languages}.',
   },
+  'archive-refused': {
+    status: 422,
+    text: '`{file}` was not unpacked: {problem}.',
+    next: 'Nothing of it was kept. Pack the problems folder anew as .zip or .tar.gz (plain files, no links) and upload that.',
+  },
+  'two-sources': {
+    status: 400,
+    text: 'Both a repository and an archive were given.',
+    next: 'Give one of `git` and `archive`, or neither for the problems folder.',
+  },
+  'no-repository': {
+    status: 400,
+    text: '`branch` and `folder` belong to a repository, and none was given.',
+    next: 'Give its address as `git`, or leave both out.',
+  },
+  'git-refused': {
+    status: 422,
+    text: 'The repository {url} was not read: {problem}.',
+    next: '{remedy}',
+  },
+  'no-problem-sets': {
+    status: 422,
+    text: 'There is no problem set in {source}.',
+    next: 'A set is a file NAME.yaml at the top or in a folder `problems`. Name the folder where it is somewhere else.',
+  },
+  'plan-outdated': {
+    status: 409,
+    text: 'The problems or the boards have changed since this plan was made.',
+    next: 'Nothing was applied. Plan again, and apply that.',
+  },
+  'unknown-rejudge': {
+    status: 404,
+    text: 'There is no rejudge #{id}.',
+    next: '`/admin rejudge list` shows them.',
+  },
+  'rejudge-open': {
+    status: 409,
+    text: 'Rejudge #{id} of `{leaderboard}` is not closed yet.',
+    next: 'Apply or cancel it first: `/admin rejudge show id:{id}`.',
+  },
+  'rejudge-empty': {
+    status: 409,
+    text: 'No ranked submission of `{leaderboard}` is among {scope}.',
+    next: 'Only ranked submissions that have ended are judged again, on GPU types that the board still has.',
+  },
+  'rejudge-two-scopes': {
+    status: 400,
+    text: 'More than one of `top`, `user` and `since` was given.',
+    next: 'Give one of them, or none to judge everything again.',
+  },
+  'bad-since': {
+    status: 400,
+    text: '`{since}` is no time in the past.',
+    next: 'Write how long ago (`90m`, `24h`, `3d`) or when (`2026-11-20`, `2026-11-20 18:00`, in UTC).',
+  },
+  'rejudge-state': {
+    status: 409,
+    text: 'Rejudge #{id} is {status}: it cannot be {action}.',
+    next: '`/admin rejudge show id:{id}` shows how it stands.',
+  },
+  'rejudge-outdated': {
+    status: 409,
+    text: 'The task of `{leaderboard}` has changed since rejudge #{id} was started: it judges by version {version}.',
+    next: 'Cancel it and start a new one: `/admin rejudge start leaderboard:{leaderboard}`.',
+  },
   'admin-only': {
     status: 403,
     text: 'This command is for organisers.',
