@@ -5,8 +5,9 @@ import { UserError } from '../src/domain/errors.ts';
 import { boxGroup } from './admin/box.ts';
 import type { AdminGroup } from './admin/group.ts';
 import { problemsGroup } from './admin/problems.ts';
+import { rejudgeGroup } from './admin/rejudge.ts';
 
-const groups: AdminGroup[] = [boxGroup, problemsGroup];
+const groups: AdminGroup[] = [boxGroup, problemsGroup, rejudgeGroup];
 
 function findGroup(name: string | null): AdminGroup | undefined {
   return groups.find((group) => group.name === name);

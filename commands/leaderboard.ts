@@ -9,13 +9,14 @@ import {
   StringSelectMenuBuilder,
 } from 'discord.js';
 import { zipSync } from 'fflate';
-import { listBoardEntries, listBoardTops } from '../src/db/board.ts';
+import { countOutdatedEntries, listBoardEntries, listBoardTops } from '../src/db/board.ts';
 import type { Sql } from '../src/db/client.ts';
 import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
 import type { Command, CommandContext } from '../src/discord/command.ts';
 import { completeGpu, completeLanguage, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { UserError } from '../src/domain/errors.ts';
+import { withHeader } from '../src/intake/directives.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
 import { boardOptions, history, spread } from './leaderboard/pictures.ts';
 
@@ -171,6 +172,8 @@ async function boardMessage(
     scoreAscending: board.scoreAscending,
     entries,
     total,
+    version: board.version,
+    outdated: await countOutdatedEntries(sql, key),
     page,
   });
   return { embeds: [embed], components: [...rows, ...otherGpu] };
@@ -212,7 +215,15 @@ async function list(interaction: ChatInputCommandInteraction, context: CommandCo
 
 async function task(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
-  const texts = Object.entries({ ...board.task.files, ...templateFiles(board) });
+  const { description, files, tests, benchmarks } = board.task;
+  const texts = Object.entries({
+    // In full, where the embed may hold the beginning alone.
+    'statement.md': `${description.trimEnd()}\n`,
+    'cases/tests.txt': tests.map((line) => `${line}\n`).join(''),
+    'cases/benchmarks.txt': benchmarks.map((line) => `${line}\n`).join(''),
+    ...templateFiles(board),
+    ...files,
+  });
   const bundle = zipSync(Object.fromEntries(texts.map(([name, text]) => [name, Buffer.from(text)])));
   const file = new AttachmentBuilder(Buffer.from(bundle), { name: `${board.name}.zip` });
   await interaction.editReply({ embeds: [taskEmbed(board)], files: [file] });
@@ -223,7 +234,7 @@ function templateFiles(board: LeaderboardWithTask): Record<string, string> {
   return Object.fromEntries(
     Object.entries(board.task.templates).map(([language, text]) => [
       `templates/${language}/${board.task.submissionFile}`,
-      text,
+      withHeader(text, board),
     ]),
   );
 }
@@ -238,7 +249,9 @@ async function template(interaction: ChatInputCommandInteraction, context: Comma
     const languages = Object.keys(board.task.templates).join(', ') || 'none';
     throw new UserError('unknown-template', { leaderboard: board.name, language: wanted, languages });
   }
-  const file = new AttachmentBuilder(Buffer.from(found[1]), { name: board.task.submissionFile });
+  const file = new AttachmentBuilder(Buffer.from(withHeader(found[1], board)), {
+    name: board.task.submissionFile,
+  });
   await interaction.editReply({
     content: `Template for **${board.name}**. Fill it in and attach it to \`/submit\`.`,
     files: [file],

@@ -16,6 +16,8 @@ import { type Api, startApi } from './api/server.ts';
 import { BoxPool } from './boxes/pool.ts';
 import { loadRunnerArchive } from './boxes/runner-archive.ts';
 import { loadOrCreateKey } from './boxes/ssh-key.ts';
+import { applySync } from './catalog/apply.ts';
+import { planSync } from './catalog/plan.ts';
 import { syncProblems } from './catalog/sync.ts';
 import type { Config } from './config.ts';
 import { takeBotLock } from './db/bot-lock.ts';
@@ -174,7 +176,10 @@ async function startDiscord(
       examine: (box, onFinding) => examineBox(sql, pool, box, onFinding),
       publicKey: async () => parts.publicKey,
     },
-    syncProblems: () => syncProblems(sql, config.problemsDir),
+    problems: {
+      plan: (source) => planSync(sql, source ?? { kind: 'directory', path: config.problemsDir }),
+      apply: (plan) => applySync(sql, plan),
+    },
   };
   dispatchInteractions(client, commands, context);
   const announcer = await startAnnouncer({
@@ -234,6 +239,10 @@ async function lookAtThisMachine(config: Config, sql: Sql, pool: BoxPool, log: L
 function reportSync(report: Awaited<ReturnType<typeof syncProblems>>, log: Log): void {
   for (const fault of report.refused) log.error({ fault }, 'a problem was left out');
   for (const warning of report.warnings) log.warn({ warning }, 'in a problem');
+  if (report.kept.length > 0)
+    log.warn({ boards: report.kept }, 'boards left alone: they were synced from a repository or an archive');
+  for (const board of report.rejudge)
+    log.warn(board, 'judged by an earlier version: /admin rejudge start makes the board comparable');
   const { created, updated, unchanged } = report;
   log.info({ created, updated, unchanged: unchanged.length }, 'problems read');
 }

@@ -1,43 +1,32 @@
-/** Bringing the database in line with the problems on disk. A leaderboard that is no longer on disk stays as it is. */
+/**
+ * Bringing the database in line with the problems on disk without anybody to ask: at every start.
+ *
+ * A leaderboard that is no longer on disk stays as it is, and so does one that was read from elsewhere since: a restart
+ * must not take back what an organiser has confirmed.
+ */
+
+import { listBoardStates } from '../db/board-states.ts';
 import type { Sql } from '../db/client.ts';
-import { lockProblemSync, saveLeaderboard, storeTaskVersion } from '../db/leaderboards.ts';
-import { taskHash } from '../domain/task.ts';
+import { lockProblemSync } from '../db/leaderboards.ts';
+import type { SyncReport } from '../domain/sync-plan.ts';
+import { applyProblems, emptyReport } from './apply.ts';
 import { loadCatalog } from './load.ts';
+import { planEntries } from './plan.ts';
 
-export interface SyncReport {
-  created: string[];
-  updated: string[];
-  unchanged: string[];
-  /** Faults: what was left out, with file, line and what to mend. */
-  refused: string[];
-  warnings: string[];
-}
-
-/** All boards in one transaction; a changed task becomes a new version and the board points to it. */
 export async function syncProblems(sql: Sql, root: string): Promise<SyncReport> {
   const catalog = await loadCatalog(root);
-  const report: SyncReport = {
-    created: [],
-    updated: [],
-    unchanged: [],
-    refused: catalog.faults,
-    warnings: catalog.warnings,
-  };
-  await sql.begin(async (tx) => {
-    await lockProblemSync(tx);
-    for (const entry of catalog.entries) {
-      const taskVersionId = await storeTaskVersion(tx, taskHash(entry.task), entry.task);
-      const change = await saveLeaderboard(tx, {
-        name: entry.leaderboard,
-        setName: entry.set,
-        directory: entry.directory,
-        deadline: entry.deadline,
-        taskVersionId,
-        scoreAscending: entry.task.scoreAscending,
-        gpus: entry.gpus,
-      });
-      report[change].push(entry.leaderboard);
-    }
-  });
+  const report = emptyReport({ refused: catalog.faults, warnings: catalog.warnings, kept: [] });
+  for (const entries of Map.groupBy(catalog.entries, (entry) => entry.set).values()) {
+    await sql.begin(async (tx) => {
+      await lockProblemSync(tx);
+      const names = entries.map((entry) => entry.leaderboard);
+      const foreign = (await listBoardStates(tx, names)).filter((state) => state.origin.kind !== 'directory');
+      const kept = new Set(foreign.map((state) => state.name.toLowerCase()));
+      report.kept.push(...foreign.map((state) => state.name));
+      const own = entries.filter((entry) => !kept.has(entry.leaderboard.toLowerCase()));
+      const origin = { kind: 'directory' } as const;
+      await applyProblems(tx, await planEntries(tx, own, origin), origin, report);
+    });
+  }
   return report;
 }

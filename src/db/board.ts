@@ -19,16 +19,42 @@ export async function listBoardEntries(
     where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`;
   const entries = await db<BoardEntry[]>`
     select ranked.rank, ranked.user_id as "userId", u.name as "userName",
-      ranked.submission_id as "submissionId", ranked.score, ranked.achieved_at as "achievedAt"
+      ranked.submission_id as "submissionId", ranked.score, ranked.achieved_at as "achievedAt",
+      case when judge.judging_mark <> live.judging_mark then (
+        select n.number from hotlap.leaderboard_versions n
+        where n.leaderboard_id = ranked.leaderboard_id and n.task_version_id = judge.id) end as "oldVersion"
     from (
       select e.*, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
         rank() over (order by hotlap.sort_score(e.score, ${key.scoreAscending})) as rank
       from hotlap.best_entries e
       where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-    ) ranked join hotlap.users u on u.id = ranked.user_id
+    ) ranked
+    join hotlap.users u on u.id = ranked.user_id
+    join hotlap.submissions s on s.id = ranked.submission_id
+    join hotlap.leaderboards l on l.id = ranked.leaderboard_id
+    join hotlap.task_versions live on live.id = l.task_version_id
+    left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = ranked.gpu_type
+    left join hotlap.rejudges r on r.id = sc.rejudge_id
+    join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
     order by ranked.sort_score, ranked.achieved_at, ranked.submission_id
     limit ${page.limit} offset ${page.offset}`;
   return { entries, total: count?.total ?? 0 };
+}
+
+/** Entries of a board that were judged by something else than what its task now judges by. */
+export async function countOutdatedEntries(db: Db, key: BoardKey): Promise<number> {
+  const [row] = await db<{ count: number }[]>`
+    select count(*) as count
+    from hotlap.best_entries e
+    join hotlap.submissions s on s.id = e.submission_id
+    join hotlap.leaderboards l on l.id = e.leaderboard_id
+    join hotlap.task_versions live on live.id = l.task_version_id
+    left join hotlap.submission_scores sc on sc.submission_id = e.submission_id and sc.gpu_type = e.gpu_type
+    left join hotlap.rejudges r on r.id = sc.rejudge_id
+    join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
+    where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+      and judge.judging_mark <> live.judging_mark`;
+  return row?.count ?? 0;
 }
 
 /** How many people are ranked on each GPU type, and the best score there: for `/leaderboard list`. */

@@ -5,7 +5,7 @@
  * Whoever works on a job holds its lease: a token that every write names in its own statement. No row back means that
  * the lease was lost and that somebody else owns the job now.
  *
- * Lock order everywhere: the submission's row, then its jobs. A claim touches a job's row alone.
+ * Lock order everywhere: the owner's row (job-owner.ts), then its jobs. A claim touches a job's row alone.
  */
 import { CPU_TYPE } from '../domain/box.ts';
 import type { BoxErrorKind } from '../domain/errors.ts';
@@ -16,6 +16,8 @@ import type { Db } from './client.ts';
 export interface Lease {
   jobId: number;
   submissionId: number;
+  /** Null: the submission's own job. */
+  rejudgeId: number | null;
   token: string;
   attempt: number;
   boxId: number;
@@ -44,8 +46,8 @@ const CANDIDATES = 8;
 const EXCLUSION_VIOLATION = '23P01';
 
 const lease = (db: Db, takenOver: boolean) => db`
-  jobs.id as "jobId", jobs.submission_id as "submissionId", jobs.lease_token as token, jobs.attempt,
-  jobs.box_id as "boxId", jobs.slot,
+  jobs.id as "jobId", jobs.submission_id as "submissionId", jobs.rejudge_id as "rejudgeId",
+  jobs.lease_token as token, jobs.attempt, jobs.box_id as "boxId", jobs.slot,
   ${takenOver}::boolean as "takenOver"`;
 const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
@@ -277,7 +279,8 @@ export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
     from hotlap.jobs j
     join hotlap.submissions s on s.id = j.submission_id
     join hotlap.leaderboards l on l.id = s.leaderboard_id
-    join hotlap.task_versions v on v.id = s.task_version_id
+    left join hotlap.rejudges r on r.id = j.rejudge_id
+    join hotlap.task_versions v on v.id = coalesce(r.task_version_id, s.task_version_id)
     join hotlap.code_blobs c on c.sha256 = s.code_sha256
     join hotlap.boxes b on b.id = j.box_id
     where j.id = ${jobId}`;

@@ -1,4 +1,5 @@
 /** Leaderboards and the task versions behind them. */
+import type { Origin } from '../domain/problem-source.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
 import type { Db } from './client.ts';
 
@@ -8,6 +9,8 @@ export interface Leaderboard {
   setName: string;
   deadline: Date | null;
   taskVersionId: number;
+  /** Of the task, counted per board from 1. */
+  version: number;
   scoreAscending: boolean;
   gpus: string[];
 }
@@ -18,6 +21,8 @@ export interface LeaderboardWithTask extends Leaderboard {
 
 const columns = (db: Db) => db`
   l.id, l.name, l.set_name as "setName", l.deadline, l.task_version_id as "taskVersionId",
+  (select n.number from hotlap.leaderboard_versions n
+   where n.leaderboard_id = l.id and n.task_version_id = l.task_version_id) as version,
   l.score_ascending as "scoreAscending",
   array(select g.gpu_type from hotlap.leaderboard_gpus g
         where g.leaderboard_id = l.id order by g.position) as gpus`;
@@ -65,13 +70,16 @@ export async function saveLeaderboard(
     taskVersionId: number;
     scoreAscending: boolean;
     gpus: string[];
+    /** Left out: the problems folder. */
+    origin?: Origin;
   },
-): Promise<'created' | 'updated' | 'unchanged'> {
-  const [before] = await db<Record<string, unknown>[]>`
-    select l.name, l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
+): Promise<{ id: number; change: 'created' | 'updated' | 'unchanged' }> {
+  const [known] = await db<({ id: number } & Record<string, unknown>)[]>`
+    select l.id, l.name, l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
       array(select g.gpu_type from hotlap.leaderboard_gpus g
             where g.leaderboard_id = l.id order by g.position) as gpus
     from hotlap.leaderboards l where lower(l.name) = lower(${board.name}) for update`;
+  const { id = null, ...before } = known ?? {};
   const wanted = {
     name: board.name,
     set_name: board.setName,
@@ -81,25 +89,35 @@ export async function saveLeaderboard(
     score_ascending: board.scoreAscending,
     gpus: board.gpus,
   };
-  if (before && JSON.stringify(before) === JSON.stringify(wanted)) return 'unchanged';
+  const origin = db.json({ ...(board.origin ?? { kind: 'directory' }) });
+  if (id !== null && JSON.stringify(before) === JSON.stringify(wanted)) {
+    await db`update hotlap.leaderboards set origin = ${origin} where id = ${id} and origin <> ${origin}`;
+    return { id, change: 'unchanged' };
+  }
 
   const [row] = await db<{ id: number }[]>`
-    insert into hotlap.leaderboards (name, set_name, directory, deadline, task_version_id, score_ascending)
+    insert into hotlap.leaderboards (name, set_name, directory, deadline, task_version_id, score_ascending, origin)
     values (${board.name}, ${board.setName}, ${board.directory}, ${board.deadline}, ${board.taskVersionId},
-      ${board.scoreAscending})
+      ${board.scoreAscending}, ${origin})
     on conflict (lower(name)) do update set
       name = excluded.name, set_name = excluded.set_name, directory = excluded.directory, deadline = excluded.deadline,
-      task_version_id = excluded.task_version_id, score_ascending = excluded.score_ascending, updated_at = now()
+      task_version_id = excluded.task_version_id, score_ascending = excluded.score_ascending, origin = excluded.origin,
+      updated_at = now()
     returning id`;
   if (!row) throw new Error('saving a leaderboard returned no row');
+  await db`
+    insert into hotlap.leaderboard_versions (leaderboard_id, number, task_version_id)
+    select ${row.id}, coalesce(max(number), 0) + 1, ${board.taskVersionId}
+    from hotlap.leaderboard_versions where leaderboard_id = ${row.id}
+    on conflict (leaderboard_id, task_version_id) do nothing`;
   await db`delete from hotlap.leaderboard_gpus where leaderboard_id = ${row.id} and gpu_type <> all(${board.gpus})`;
   for (const [position, gpu] of board.gpus.entries()) {
     await db`
       insert into hotlap.leaderboard_gpus (leaderboard_id, gpu_type, position) values (${row.id}, ${gpu}, ${position})
       on conflict (leaderboard_id, gpu_type) do update set position = excluded.position`;
   }
-  if (before && before.score_ascending !== board.scoreAscending) await rebuildBestEntries(db, row.id);
-  return before ? 'updated' : 'created';
+  if (known && known.score_ascending !== board.scoreAscending) await rebuildBestEntries(db, row.id);
+  return { id: row.id, change: known ? 'updated' : 'created' };
 }
 
 /** Better means something else now, so every best entry is chosen anew. */

@@ -1,5 +1,7 @@
 /** Work that should exist and does not: what no transaction of ours leaves behind, looked for all the same. */
 import type { Db, Sql } from './client.ts';
+import { type JobOwner, lockOwner, settleOwner } from './job-owner.ts';
+import { finishForgottenRejudges } from './rejudges.ts';
 import { lockSubmission, settleSubmission } from './settle.ts';
 
 /** A lease that ran out this long ago has no holder, and every limit of its job is over. */
@@ -10,6 +12,8 @@ export interface MissingWork {
   withoutJobs: number[];
   /** Open submissions whose jobs have all ended: settled now. */
   unsettled: number[];
+  /** Rejudges whose jobs have all ended: ready now. */
+  unfinished: number[];
   /** Jobs whose lease ran out and whose box is gone: queued again now, or cancelled where their sender asked for it. */
   abandoned: number[];
   /** Jobs whose lease ran out a while ago on a box that is away: somebody will take them over when it is back. */
@@ -37,7 +41,14 @@ export async function findMissingWork(sql: Sql): Promise<MissingWork> {
   const waiting = await sql<{ id: number }[]>`
     select id from hotlap.jobs
     where status in ('leased', 'running') and lease_expires_at < now() - interval '2 minutes'`;
-  return { withoutJobs: ids(withoutJobs), unsettled: ids(unsettled), abandoned, waiting: ids(waiting) };
+  const unfinished = await finishForgottenRejudges(sql);
+  return {
+    withoutJobs: ids(withoutJobs),
+    unsettled: ids(unsettled),
+    unfinished,
+    abandoned,
+    waiting: ids(waiting),
+  };
 }
 
 /** No lane takes it over any more, and every limit of the job is over. */
@@ -48,12 +59,12 @@ const isAbandoned = (db: Db) => db`
 
 /** leased | running -> cancelled: there is no box on which it could be ended. */
 async function cancelAbandoned(sql: Sql): Promise<number[]> {
-  const found = await sql<{ id: number; submissionId: number }[]>`
-    select j.id, j.submission_id as "submissionId" from hotlap.jobs j, hotlap.boxes b
+  const found = await sql<(JobOwner & { id: number })[]>`
+    select j.id, j.submission_id as "submissionId", j.rejudge_id as "rejudgeId" from hotlap.jobs j, hotlap.boxes b
     where ${isAbandoned(sql)} and j.cancel_requested_at is not null`;
-  for (const { id, submissionId } of found) {
+  for (const { id, ...owner } of found) {
     await sql.begin(async (tx) => {
-      await lockSubmission(tx, submissionId);
+      await lockOwner(tx, owner);
       await tx`
         with gone as (
           update hotlap.jobs j set status = 'cancelled', finished_at = now(), lease_token = null, lease_expires_at = null
@@ -61,7 +72,7 @@ async function cancelAbandoned(sql: Sql): Promise<number[]> {
         )
         update hotlap.job_attempts a set ended_at = now(), ended_by = 'cancelled'
         from gone where a.job_id = gone.id and a.attempt = gone.attempt`;
-      await settleSubmission(tx, submissionId);
+      await settleOwner(tx, owner);
     });
   }
   return found.map((row) => row.id);

@@ -12,6 +12,7 @@ export type OwedMessage = {
 } & (
   | { kind: 'result' | 'announcement'; submissionId: number }
   | { kind: 'box-notice'; submissionId: null; payload: { box: string; state: string; message: string } }
+  | { kind: 'rejudge-notice'; submissionId: null; payload: { rejudgeId: number } }
 );
 
 /** The next message that is due, hidden from other deliverers for a while. */

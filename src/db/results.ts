@@ -5,8 +5,8 @@
 import type { BoxErrorKind } from '../domain/errors.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Db, Sql } from './client.ts';
+import { lockOwner, settleOwner } from './job-owner.ts';
 import { endAttempt, type Lease } from './jobs.ts';
-import { lockSubmission, settleSubmission } from './settle.ts';
 
 /** leased | running -> finished. False when the lease was lost: somebody else stores, or has stored, this result. */
 export async function storeJobResult(
@@ -16,7 +16,7 @@ export async function storeJobResult(
   score: number | null,
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
-    await lockSubmission(tx, held.submissionId);
+    await lockOwner(tx, held);
     const [job] = await tx<{ gpuType: string; secret: boolean }[]>`
       update hotlap.jobs set
         status = ${outcome.cancelled ? 'cancelled' : 'finished'}, passed = ${outcome.passed},
@@ -27,7 +27,7 @@ export async function storeJobResult(
     if (!job) return false;
     await insertRuns(tx, held, job, outcome, score);
     await endAttempt(tx, held, outcome.cancelled ? 'cancelled' : 'finished');
-    await settleSubmission(tx, held.submissionId);
+    await settleOwner(tx, held);
     return true;
   });
 }
@@ -35,14 +35,14 @@ export async function storeJobResult(
 /** leased | running -> cancelled, for a job that no box knows. False when the lease was lost. */
 export async function storeJobCancelled(sql: Sql, held: Lease): Promise<boolean> {
   return sql.begin(async (tx) => {
-    await lockSubmission(tx, held.submissionId);
+    await lockOwner(tx, held);
     const rows = await tx`
       update hotlap.jobs set
         status = 'cancelled', finished_at = now(), lease_token = null, lease_expires_at = null
       where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
     if (rows.length === 0) return false;
     await endAttempt(tx, held, 'cancelled');
-    await settleSubmission(tx, held.submissionId);
+    await settleOwner(tx, held);
     return true;
   });
 }
@@ -54,7 +54,7 @@ export async function storeBoxFailure(
   why: { kind: BoxErrorKind; message: string },
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
-    await lockSubmission(tx, held.submissionId);
+    await lockOwner(tx, held);
     const rows = await tx`
       update hotlap.jobs set
         status = 'failed', finished_at = now(), lease_token = null, lease_expires_at = null,
@@ -62,7 +62,7 @@ export async function storeBoxFailure(
       where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running') returning id`;
     if (rows.length === 0) return false;
     await endAttempt(tx, held, why.kind);
-    await settleSubmission(tx, held.submissionId);
+    await settleOwner(tx, held);
     return true;
   });
 }

@@ -10,7 +10,7 @@ export async function lockSubmission(tx: Db, submissionId: number): Promise<void
   await tx`select id from hotlap.submissions where id = ${submissionId} for update`;
 }
 
-interface SettledJob {
+export interface SettledJob {
   gpuType: string;
   secret: boolean;
   status: JobStatus;
@@ -25,8 +25,8 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   await tx`
     update hotlap.jobs s set status = 'cancelled', finished_at = now()
     from hotlap.jobs p
-    where s.submission_id = ${submissionId} and s.secret and s.status = 'queued'
-      and p.submission_id = s.submission_id and p.gpu_type = s.gpu_type and not p.secret
+    where s.submission_id = ${submissionId} and s.rejudge_id is null and s.secret and s.status = 'queued'
+      and p.submission_id = s.submission_id and p.rejudge_id is null and p.gpu_type = s.gpu_type and not p.secret
       and (p.status in ('failed', 'cancelled') or (p.status = 'finished' and not p.passed))`;
   const [submission] = await tx<{ mode: Mode; userId: string; leaderboardId: number; cancelled: boolean }[]>`
     select mode, user_id as "userId", leaderboard_id as "leaderboardId", cancelled_at is not null as cancelled
@@ -35,7 +35,7 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   // different orders.
   const jobs = await tx<SettledJob[]>`
     select gpu_type as "gpuType", secret, status, passed, failure, score
-    from hotlap.jobs where submission_id = ${submissionId} order by gpu_type, id`;
+    from hotlap.jobs where submission_id = ${submissionId} and rejudge_id is null order by gpu_type, id`;
   if (!submission) throw new Error(`submission ${submissionId} is not there`);
 
   const reasons: string[] = [];
@@ -51,7 +51,8 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
         ${standing.eligible}, ${standing.reason})
       on conflict (submission_id, gpu_type) do update set
         public_score = excluded.public_score, secret_score = excluded.secret_score, eligible = excluded.eligible,
-        reason = excluded.reason, updated_at = now()`;
+        reason = excluded.reason, updated_at = now()
+      where submission_scores.rejudge_id is null`;
     await refreshBestEntry(tx, { ...submission, gpuType: publicJob.gpuType });
   }
 
@@ -67,7 +68,7 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   if (closed.length === 1) await oweMessages(tx, submissionId);
 }
 
-function jobStanding(job: SettledJob): JobStanding {
+export function jobStanding(job: SettledJob): JobStanding {
   const state = {
     queued: 'open',
     leased: 'open',
@@ -84,6 +85,8 @@ async function refreshBestEntry(
   tx: Db,
   key: { leaderboardId: number; gpuType: string; userId: string },
 ): Promise<void> {
+  // Shared by all who change one entry; whoever makes a whole board anew has it alone.
+  await tx`select pg_advisory_xact_lock_shared(${boardLock(tx, key.leaderboardId)})`;
   // Two submissions of one user may end at the same moment on different boxes.
   await tx`select pg_advisory_xact_lock(hashtextextended(${`best:${key.leaderboardId}:${key.gpuType}:${key.userId}`}, 0))`;
   await tx`
@@ -101,6 +104,13 @@ async function refreshBestEntry(
     select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at from best
     on conflict (leaderboard_id, gpu_type, user_id) do update set
       submission_id = excluded.submission_id, score = excluded.score, achieved_at = excluded.achieved_at`;
+}
+
+const boardLock = (db: Db, leaderboardId: number) => db`hashtextextended(${`board:${leaderboardId}`}, 0)`;
+
+/** Nobody changes an entry of the board until the end of the transaction. After the locks of submissions, never before. */
+export async function lockBestEntries(tx: Db, leaderboardId: number): Promise<void> {
+  await tx`select pg_advisory_xact_lock(${boardLock(tx, leaderboardId)})`;
 }
 
 /** The owner's result, and an announcement where the submission is ranked on some GPU type. */

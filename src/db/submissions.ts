@@ -93,9 +93,9 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
         (select lower(t) from unnest(x.gpu_types) t)) as "boxesOffline",
       (select r.sandbox from hotlap.runs r where r.job_id = j.id limit 1) as sandbox
     from hotlap.jobs j left join hotlap.boxes b on b.id = j.box_id
-    where j.submission_id = ${id} order by j.id`;
+    where j.submission_id = ${id} and hotlap.job_counts(j) order by j.id`;
   const scores = await db<
-    Pick<GpuResult, 'gpuType' | 'publicScore' | 'secretScore' | 'eligible' | 'reason' | 'rank'>[]
+    Pick<GpuResult, 'gpuType' | 'publicScore' | 'secretScore' | 'eligible' | 'reason' | 'rank' | 'rejudge'>[]
   >`
     select sc.gpu_type as "gpuType", sc.public_score as "publicScore",
       case when ${withSecrets} then sc.secret_score end as "secretScore", sc.eligible, sc.reason,
@@ -104,7 +104,11 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
           where o.leaderboard_id = e.leaderboard_id and o.gpu_type = e.gpu_type
             and hotlap.sort_score(o.score, l.score_ascending) < hotlap.sort_score(e.score, l.score_ascending))
         from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
-        where e.submission_id = sc.submission_id and e.gpu_type = sc.gpu_type) as rank
+        where e.submission_id = sc.submission_id and e.gpu_type = sc.gpu_type) as rank,
+      (select json_build_object('id', r.id, 'version', n.number)
+        from hotlap.rejudges r join hotlap.leaderboard_versions n
+          on n.leaderboard_id = r.leaderboard_id and n.task_version_id = r.task_version_id
+        where r.id = sc.rejudge_id) as rejudge
     from hotlap.submission_scores sc where sc.submission_id = ${id}`;
   const view = ({ gpuType: _gpu, secret: _secret, ...job }: JobRow): JobView => ({ ...job, place: null });
   return jobs
@@ -121,6 +125,7 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
         eligible: score?.eligible ?? false,
         reason: score?.reason ?? null,
         rank: score?.rank ?? null,
+        rejudge: score?.rejudge ?? null,
       };
     });
 }
@@ -151,14 +156,14 @@ export async function listOwnSubmissions(
           'secretScore', sc.secret_score, 'eligible', coalesce(sc.eligible, false)) order by j.id)
         from hotlap.jobs j
         left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = j.gpu_type
-        where j.submission_id = s.id and not j.secret), '[]') as gpus
+        where j.submission_id = s.id and not j.secret and hotlap.job_counts(j)), '[]') as gpus
     from hotlap.submissions s join hotlap.leaderboards l on l.id = s.leaderboard_id
     where ${where} order by s.id desc limit ${page.limit} offset ${page.offset}`;
   return { items, total: count?.total ?? 0 };
 }
 
 /**
- * Every stage that ran. Secret runs come without result, output and failure for everyone (problem-format section 5,
+ * Every stage that ran, of the jobs that count: where a rejudge was applied, its own. Secret runs come without result, output and failure for everyone (problem-format section 5,
  * rule 8), and without their score unless `withSecrets`.
  */
 export async function listRuns(db: Db, submissionId: number, withSecrets: boolean): Promise<RunView[]> {
@@ -171,7 +176,8 @@ export async function listRuns(db: Db, submissionId: number, withSecrets: boolea
       case when not r.secret then r.result else '[]' end as result,
       case when not r.secret then r.stdout else '' end as stdout,
       case when not r.secret then r.stderr else '' end as stderr
-    from hotlap.runs r where r.submission_id = ${submissionId} order by r.secret, r.gpu_type, r.id`;
+    from hotlap.runs r join hotlap.jobs j on j.id = r.job_id
+    where r.submission_id = ${submissionId} and hotlap.job_counts(j) order by r.secret, r.gpu_type, r.id`;
 }
 
 export async function saveReplyTarget(

@@ -9,7 +9,9 @@ import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import type { NewBox } from '../domain/box.ts';
 import type { Finding } from '../domain/box-health.ts';
+import type { ProblemSource } from '../domain/problem-source.ts';
 import type { Viewer } from '../domain/submission.ts';
+import type { SyncPlan, SyncReport } from '../domain/sync-plan.ts';
 import type { Log } from '../log.ts';
 
 /** A value for an option that is being typed. */
@@ -43,12 +45,10 @@ export interface BoxDesk {
   publicKey(): Promise<string>;
 }
 
-export interface ProblemSync {
-  created: string[];
-  updated: string[];
-  unchanged: string[];
-  refused: string[];
-  warnings: string[];
+/** How the commands reach the problems. `source` null: the problems folder. Both throw UserError. */
+export interface ProblemDesk {
+  plan(source: ProblemSource | null): Promise<SyncPlan>;
+  apply(plan: SyncPlan): Promise<SyncReport>;
 }
 
 export interface CommandContext {
@@ -56,7 +56,7 @@ export interface CommandContext {
   log: Log;
   adminRoleId: string;
   boxes: BoxDesk;
-  syncProblems(): Promise<ProblemSync>;
+  problems: ProblemDesk;
 }
 
 /** Who runs a command or presses a button. */

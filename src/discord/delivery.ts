@@ -14,12 +14,15 @@ import {
   type OwedMessage,
   postponeMessage,
 } from '../db/outbox.ts';
+import { previewRejudge } from '../db/rejudge-apply.ts';
+import { findRejudge } from '../db/rejudges.ts';
 import { findReplyTarget, findSubmissionView, listRuns, type ReplyTarget } from '../db/submissions.ts';
 import { failedByUs, type SubmissionView } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
 import { announcementEmbed } from '../reports/announcement.ts';
 import { boxNoticeEmbed } from '../reports/box-embed.ts';
 import { noticeEmbed } from '../reports/notice-embed.ts';
+import { rejudgeNoticeEmbed } from '../reports/rejudge-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
 import { submissionEmbed } from '../reports/submission-embed.ts';
 import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
@@ -58,6 +61,7 @@ async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<void
     const body = { embeds: [boxNoticeEmbed(message.payload)] };
     return sendToChannel(parts.client, parts.adminChannelId, body, message.dedupeKey);
   }
+  if (message.kind === 'rejudge-notice') return deliverRejudgeNotice(parts, message);
   const target = await findReplyTarget(parts.sql, message.submissionId);
   const view = await findSubmissionView(parts.sql, message.submissionId, message.kind === 'result');
   if (!view) throw new Error(`submission ${message.submissionId} is not there`);
@@ -68,6 +72,24 @@ async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<void
   } else if (target) {
     await deliverResult(parts, message, view, target);
   }
+}
+
+/** To whoever asked for it; organisers share a channel, where they have one. */
+async function deliverRejudgeNotice(
+  parts: DeliveryParts,
+  message: Extract<OwedMessage, { kind: 'rejudge-notice' }>,
+): Promise<void> {
+  const { client, sql, adminChannelId } = parts;
+  const [rejudge, changes] = await Promise.all([
+    findRejudge(sql, message.payload.rejudgeId),
+    previewRejudge(sql, message.payload.rejudgeId),
+  ]);
+  if (rejudge?.status !== 'ready' || changes === null) return;
+  const body = { embeds: [rejudgeNoticeEmbed(rejudge, changes)] };
+  if (adminChannelId !== null) return sendToChannel(client, adminChannelId, body, message.dedupeKey);
+  // Without a channel and without an account there is nobody to tell; the list of rejudges shows it.
+  if (!/^\d+$/.test(rejudge.requestedBy)) return;
+  await succeeds(() => sendDirectMessage(client, rejudge.requestedBy, body, message.dedupeKey));
 }
 
 async function deliverResult(

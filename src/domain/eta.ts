@@ -9,6 +9,8 @@ export interface QueuedJob {
   jobId: number;
   submissionId: number;
   userId: string;
+  /** An organiser's: its submission has been judged before. */
+  rejudge: boolean;
   /** In lower case: boxes and leaderboards may spell it differently. */
   gpu: string;
   /** From 1, in the order of the queue of its GPU type. */

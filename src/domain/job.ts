@@ -12,6 +12,9 @@ import type { CudaBuild, Task } from './task.ts';
 /** Lower runs first: quick feedback before ranked work. From 100 on it is work for idle times (the view hotlap.queue). */
 export const jobPriorities: Record<Mode, number> = { test: 10, benchmark: 20, profile: 20, leaderboard: 30 };
 
+/** Judging again waits until nobody else does. */
+export const rejudgePriority = 100;
+
 const WARMUP_TIMEOUT_S = 120;
 const BUILD_TIMEOUT_S = 120;
 

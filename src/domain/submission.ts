@@ -71,6 +71,8 @@ export interface GpuResult {
   reason: string | null;
   /** The owner's place on the board now, when this submission is their entry there. */
   rank: number | null;
+  /** What these jobs and scores come from where that is not the submission's own run: a rejudge that was applied. */
+  rejudge?: { id: number; version: number } | null;
 }
 
 export interface SubmissionView {
@@ -148,4 +150,6 @@ export interface BoardEntry {
   submissionId: number;
   score: number;
   achievedAt: Date;
+  /** The version of the task that judged it, where that judges by something else than the present one; else null. */
+  oldVersion: number | null;
 }

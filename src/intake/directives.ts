@@ -3,6 +3,7 @@
  * comment block that opens a submission. What follows the first line of code is never read.
  */
 import { UserError } from '../domain/errors.ts';
+import { allowedExtensions, type Task } from '../domain/task.ts';
 
 export interface Directives {
   leaderboard: string | null;
@@ -41,6 +42,32 @@ export function readDirectives(source: string): Directives {
     }
   }
   return found;
+}
+
+/**
+ * A template as a file that can be submitted as it is: with the header lines of this board, and without those of
+ * another one that shares the template. The GPU type is named where there is only one: with several the participant
+ * chooses, and a line that names all would contradict the choice.
+ */
+export function withHeader(
+  template: string,
+  board: { name: string; gpus: string[]; task: Pick<Task, 'lang'> },
+): string {
+  const mark = allowedExtensions(board.task)[0] === '.py' ? '#!POPCORN' : '//!POPCORN';
+  const gpus = board.gpus.length === 1 ? [`${mark} gpus ${board.gpus[0]}`] : [];
+  const lines = template.replace(/^\ufeff/, '').split('\n');
+  const code = lines.findIndex((line) => line.trim() !== '' && !/^\s*(#|\/\/)/.test(line));
+  const comments = lines.slice(0, code < 0 ? lines.length : code);
+  const kept = comments.filter((line) => !/^\s*(?:#|\/\/)!POPCORN\s/i.test(line));
+  // The line that names an interpreter works as the first one alone.
+  const first = /^#!\s*\//.test(kept[0] ?? '') ? kept.splice(0, 1) : [];
+  return [
+    ...first,
+    `${mark} leaderboard ${board.name}`,
+    ...gpus,
+    ...kept,
+    ...lines.slice(comments.length),
+  ].join('\n');
 }
 
 /** A line that says again what was said is no fault. */

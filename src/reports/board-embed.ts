@@ -15,6 +15,10 @@ export interface BoardPage {
   scoreAscending: boolean;
   entries: BoardEntry[];
   total: number;
+  /** Of the board's task now. */
+  version: number;
+  /** Entries of all pages that an earlier version judged by something else. */
+  outdated: number;
   /** From 0. */
   page: number;
 }
@@ -24,22 +28,37 @@ const medals = ['🥇', '🥈', '🥉'];
 export function boardEmbed(board: BoardPage): APIEmbed {
   const lines = board.entries.map((entry) => {
     const place = medals[entry.rank - 1] ?? `**${entry.rank}.**`;
-    return `${place} <@${entry.userId}> **${formatScore(entry.score)}** · #${entry.submissionId}, ${timestamp(entry.achievedAt, 'R')}`;
+    return `${place} <@${entry.userId}> **${formatScore(entry.score)}** · #${entry.submissionId}, ${timestamp(entry.achievedAt, 'R')}${entry.oldVersion === null ? '' : ` · version ${entry.oldVersion}`}`;
   });
   const empty = 'Nobody is ranked here yet. `/submit` with mode `ranked` makes you the first.';
   const pages = Math.max(1, Math.ceil(board.total / BOARD_PAGE));
   return {
     title: cut(`${board.leaderboard} · ${board.gpuType}`, 256),
     color: colours.running,
-    description: [...deadlineLine(board.deadline), ...(lines.length > 0 ? lines : [empty])].join('\n'),
+    description: [
+      ...deadlineLine(board.deadline),
+      ...versionLine(board),
+      ...(lines.length > 0 ? lines : [empty]),
+    ].join('\n'),
     footer: {
       text: [
         `${board.total} ranked`,
         `${board.scoreAscending ? 'lower' : 'higher'} is better`,
+        `version ${board.version} of the task`,
         ...(pages > 1 ? [`page ${board.page + 1} of ${pages}`] : []),
       ].join(' · '),
     },
   };
+}
+
+/** Scores of two versions in one order: said before anybody compares them. */
+function versionLine(board: BoardPage): string[] {
+  if (board.outdated === 0) return [];
+  const entries = `${board.outdated} of ${board.total} ${board.total === 1 ? 'entry' : 'entries'}`;
+  return [
+    `⚠️ The task has changed: ${entries} ${board.outdated === 1 ? 'was' : 'were'} judged by an earlier version, as marked.`,
+    '',
+  ];
 }
 
 export interface BoardSummary {
@@ -97,13 +116,19 @@ function deadlineLine(deadline: Date | null): string[] {
 
 function deadlineText(deadline: Date | null): string {
   if (!isReal(deadline)) return 'open';
-  return deadline > new Date() ? `until ${timestamp(deadline, 'f')} (${timestamp(deadline, 'R')})` : 'closed';
+  const at = `${timestamp(deadline, 'f')} (${timestamp(deadline, 'R')})`;
+  return deadline > new Date() ? `until ${at}` : `closed since ${at}`;
 }
 
+/** All parts of the embed together may have 6000 characters. */
+const STATEMENT_CHARS = 3000;
+
+/** The task as far as an embed holds it; the rest is in the attached files. */
 export function taskEmbed(board: {
   name: string;
   deadline: Date | null;
   gpus: string[];
+  version: number;
   task: Task;
 }): APIEmbed {
   const { task } = board;
@@ -112,12 +137,10 @@ export function taskEmbed(board: {
     mean: 'the mean of all benchmarks',
     geom: 'the geometric mean of all benchmarks',
   };
-  const cases = (lines: string[]) => codeBlock(cut(lines.join('\n') || 'none', 900), 1000);
   return {
     title: board.name,
     color: colours.running,
-    // All parts together may have 6000 characters.
-    description: cut(task.description, 3000),
+    description: cut(task.description, STATEMENT_CHARS),
     fields: [
       { name: 'GPU types', value: cut(board.gpus.map(code).join(' '), 300), inline: true },
       { name: 'Deadline', value: deadlineText(board.deadline), inline: true },
@@ -126,8 +149,8 @@ export function taskEmbed(board: {
         value: `time, ${how[task.rankingBy]}; ${task.scoreAscending ? 'lower' : 'higher'} is better`,
         inline: true,
       },
-      { name: `Tests (${task.tests.length})`, value: cases(task.tests) },
-      { name: `Benchmarks (${task.benchmarks.length})`, value: cases(task.benchmarks) },
+      { name: `Tests (${task.tests.length})`, value: caseBlock(task.tests) },
+      { name: `Benchmarks (${task.benchmarks.length})`, value: caseBlock(task.benchmarks) },
       {
         name: 'Limits',
         value: `test ${task.testTimeoutS} s, benchmark ${task.benchmarkTimeoutS} s, ranked ${task.rankedTimeoutS} s`,
@@ -138,6 +161,32 @@ export function taskEmbed(board: {
         value: cut(Object.keys(task.templates).map(code).join(' ') || 'none', 200),
         inline: true,
       },
+      {
+        name: 'Files of a run, attached',
+        value: cut(
+          [task.submissionFile, ...Object.keys(task.files)]
+            .map((name) => code(name === task.submissionFile ? `${name} (yours)` : name))
+            .join(' '),
+          400,
+        ),
+      },
     ],
+    footer: { text: `version ${board.version} of the task` },
   };
+}
+
+const CASE_CHARS = 700;
+
+/** Whole lines, as many as fit, and how many do not. */
+function caseBlock(lines: string[]): string {
+  if (lines.length === 0) return 'none';
+  let shown = 0;
+  for (let chars = 0; shown < lines.length; shown++) {
+    chars += (lines[shown]?.length ?? 0) + 1;
+    if (chars > CASE_CHARS) break;
+  }
+  const first = shown === 0 ? [cut(lines[0] ?? '', CASE_CHARS)] : lines.slice(0, shown);
+  const left = lines.length - first.length;
+  const more = left > 0 ? [`and ${left} more in the files`] : [];
+  return codeBlock([...first, ...more].join('\n'), 1000);
 }

@@ -25,6 +25,8 @@ async function sweepOnce(sql: Sql, log: Log): Promise<void> {
   if (found.withoutJobs.length > 0) log.error({ submissions: found.withoutJobs }, 'submissions without jobs');
   if (found.unsettled.length > 0)
     log.error({ submissions: found.unsettled }, 'submissions were not settled: mended');
+  if (found.unfinished.length > 0)
+    log.error({ rejudges: found.unfinished }, 'rejudges were not closed: mended');
   if (found.abandoned.length > 0)
     log.warn({ jobs: found.abandoned }, 'jobs of a box that is gone: queued again');
   if (found.waiting.length > 0) log.warn({ jobs: found.waiting }, 'jobs wait for their box to come back');

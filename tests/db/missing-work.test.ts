@@ -17,7 +17,7 @@ beforeEach(async () => {
   await database.sql`update hotlap.boxes set state = 'removed'`;
 });
 
-const nothing = { withoutJobs: [], unsettled: [], abandoned: [], waiting: [] };
+const nothing = { withoutJobs: [], unsettled: [], unfinished: [], abandoned: [], waiting: [] };
 const reply = () => ({ channelId: '1', interactionToken: 't', expiresAt: new Date(Date.now() + 60_000) });
 const jobOf = async (submissionId: number) =>
   (await database.sql`select * from hotlap.jobs where submission_id = ${submissionId} order by id`)[0];

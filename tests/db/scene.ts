@@ -113,14 +113,16 @@ export async function makeBox(sql: Sql, gpuTypes: string[], slots = 1): Promise<
 export async function leaseJob(
   sql: Sql,
   boxId: number,
-  job: { submissionId: number; secret?: boolean; gpuType?: string },
+  job: { submissionId: number; secret?: boolean; gpuType?: string; rejudgeId?: number },
 ): Promise<Lease> {
-  const { submissionId, secret = false, gpuType = 'CPU' } = job;
+  const { submissionId, secret = false, gpuType = 'CPU', rejudgeId = null } = job;
   const [row] = await sql<Lease[]>`
     update hotlap.jobs set status = 'leased', box_id = ${boxId}, attempt = attempt + 1,
       lease_token = gen_random_uuid(), lease_expires_at = now() + interval '30 seconds'
     where submission_id = ${submissionId} and secret = ${secret} and gpu_type = ${gpuType} and status = 'queued'
-    returning id as "jobId", submission_id as "submissionId", lease_token as token, attempt, box_id as "boxId",
+      and rejudge_id is not distinct from ${rejudgeId}
+    returning id as "jobId", submission_id as "submissionId", rejudge_id as "rejudgeId",
+      lease_token as token, attempt, box_id as "boxId",
       false as "takenOver"`;
   if (!row) throw new Error('that job is not queued');
   return row;

@@ -100,6 +100,7 @@ describe('an embed fits into Discord’s limits', () => {
       submissionId: fc.integer({ min: 1, max: 2 ** 53 - 1 }),
       score: fc.double({ min: 1e-12, max: 1e6, noNaN: true }),
       achievedAt: fc.constant(new Date('2026-07-01')),
+      oldVersion: fc.constantFrom(null, 1, 123_456),
     });
     const page = fc.record({
       leaderboard: fc.stringMatching(/^[A-Za-z0-9_.-]{1,100}$/),
@@ -108,6 +109,8 @@ describe('an embed fits into Discord’s limits', () => {
       scoreAscending: fc.boolean(),
       entries: fc.array(entry, { maxLength: BOARD_PAGE, size: 'max' }),
       total: fc.nat(),
+      version: fc.nat(),
+      outdated: fc.nat(),
       page: fc.nat(1000),
     });
     fc.assert(fc.property(page, (board) => expectFits(boardEmbed(board))));
@@ -144,6 +147,8 @@ describe('an embed fits into Discord’s limits', () => {
       description: 'words '.repeat(2000),
       tests: Array.from({ length: 60 }, (_, i) => `size: ${i}; case: lapack_dense_even_spectrum; seed: ${i}`),
       benchmarks: Array.from({ length: 60 }, (_, i) => `size: ${i}; case: \`\`\`\`\`; seed: ${i}`),
+      submissionFile: 'submission.py',
+      files: Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`folder/file-${i}.py`, 'x'])),
       templates: Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`Language${i}`, 'x'])),
       rankingBy: 'geom',
       scoreAscending: true,
@@ -152,11 +157,17 @@ describe('an embed fits into Discord’s limits', () => {
       rankedTimeoutS: 86_400,
     } as unknown as Task;
     const gpus = Array.from({ length: 200 }, (_, i) => `LONG_GPU_NAME_${i}`);
-    const embed = taskEmbed({ name: 'b'.repeat(100), deadline: new Date('2090-01-01'), gpus, task });
+    const embed = taskEmbed({
+      name: 'b'.repeat(100),
+      deadline: new Date('2090-01-01'),
+      gpus,
+      version: 3,
+      task,
+    });
     expectFits(embed);
     for (const field of embed.fields ?? []) expectClosedBlocks(field.value);
     const small = { ...task, description: 'Sort.', tests: [], benchmarks: ['n: 1'], templates: {} };
-    expectFits(taskEmbed({ name: 'sort', deadline: null, gpus: ['H100'], task: small }));
+    expectFits(taskEmbed({ name: 'sort', deadline: null, gpus: ['H100'], version: 1, task: small }));
   });
 
   it('of one’s own submissions, every one of a full page in it', () => {

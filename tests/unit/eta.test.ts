@@ -25,7 +25,15 @@ const snapshot = fc
   });
 
 function queuedJob(index: number, length: { quickMs: number; slowMs: number }, gpu = 'cpu'): QueuedJob {
-  return { jobId: 100 + index, submissionId: index, userId: 'u', gpu, position: index + 1, ...length };
+  return {
+    rejudge: false,
+    jobId: 100 + index,
+    submissionId: index,
+    userId: 'u',
+    gpu,
+    position: index + 1,
+    ...length,
+  };
 }
 
 const same = (ms: number) => ({ quickMs: ms, slowMs: ms });
