@@ -15,7 +15,7 @@ import type { Db } from '../db/client.ts';
 import { type Commit, type Origin, originText, type ProblemSource } from '../domain/problem-source.ts';
 import type { PlannedProblem, SyncPlan } from '../domain/sync-plan.ts';
 import { type ProblemEntry, taskHash } from '../domain/task.ts';
-import { asksForRejudge, type Change, taskChanges, valueChanges } from '../domain/task-changes.ts';
+import { asksForRejudge, type Change, taskChanges } from '../domain/task-changes.ts';
 import { type Catalog, loadCatalog } from './load.ts';
 import { openSource } from './source.ts';
 
@@ -117,7 +117,7 @@ async function planChange(
 /** What the set file says of a board, and where it comes from: all of it counts at once. */
 function boardChanges(state: BoardState, entry: ProblemEntry, origin: Origin): Change[] {
   const deadline = (date: Date | null) => (date === null ? 'none' : deadlineText(date));
-  const parts: [string, unknown, unknown][] = [
+  const parts: [string, string, string][] = [
     ['name', state.name, entry.leaderboard],
     ['set', state.setName, entry.set],
     ['directory', state.directory, entry.directory],
@@ -126,7 +126,7 @@ function boardChanges(state: BoardState, entry: ProblemEntry, origin: Origin): C
     ['gpus', state.gpus.join(', '), entry.gpus.join(', ')],
   ];
   return parts.flatMap(([key, before, after]) =>
-    valueChanges(key, before, after).map((change) => ({ ...change, effect: 'at-once' }) as const),
+    before === after ? [] : [{ key, effect: 'at-once', before, after, diff: null } as const],
   );
 }
 

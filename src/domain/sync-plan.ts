@@ -53,6 +53,11 @@ export interface SyncReport {
   rejudge: { leaderboardId: number; leaderboard: string; ranked: number }[];
 }
 
+/** Only the place that it comes from is another: its content is on the board already. */
+export function isMove({ changes }: PlannedProblem): boolean {
+  return changes.length > 0 && changes.every((change) => change.key === 'from');
+}
+
 export function hasWork(plan: SyncPlan): boolean {
   return plan.problems.some((problem) => problem.change !== 'unchanged');
 }

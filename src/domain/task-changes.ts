@@ -51,7 +51,7 @@ export function asksForRejudge(changes: Change[]): boolean {
 
 type ValueChange = Omit<Change, 'effect'>;
 
-export function valueChanges(key: string, before: unknown, after: unknown): ValueChange[] {
+function valueChanges(key: string, before: unknown, after: unknown): ValueChange[] {
   if (JSON.stringify(before) === JSON.stringify(after)) return [];
   if (isRecord(before) && isRecord(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);

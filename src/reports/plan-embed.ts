@@ -2,7 +2,7 @@
 import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
 import { type Commit, type Origin, originText } from '../domain/problem-source.ts';
 import type { PlannedProblem, SyncPlan, SyncReport } from '../domain/sync-plan.ts';
-import { hasWork } from '../domain/sync-plan.ts';
+import { hasWork, isMove } from '../domain/sync-plan.ts';
 import { type Change, countLines } from '../domain/task-changes.ts';
 import { colours } from './colours.ts';
 import { code, cut, FIELD_CHARS, plain } from './markdown.ts';
@@ -18,12 +18,14 @@ const VALUE_CHARS = 60;
 
 export function planEmbed(plan: SyncPlan): APIEmbed {
   const created = plan.problems.filter((problem) => problem.change === 'created');
-  const changed = plan.problems.filter((problem) => problem.change === 'changed');
+  const changed = plan.problems.filter((problem) => problem.change === 'changed' && !isMove(problem));
+  const moved = plan.problems.filter(isMove);
   const unchanged = plan.problems.filter((problem) => problem.change === 'unchanged');
   const { refused, warnings, gone } = plan;
   const counts = [
     ...(created.length > 0 ? [`${created.length} new`] : []),
     ...(changed.length > 0 ? [`${changed.length} changed`] : []),
+    ...(moved.length > 0 ? [`${moved.length} from elsewhere`] : []),
     `${unchanged.length} unchanged`,
     ...(refused.length > 0 ? [`${refused.length} refused`] : []),
   ];
@@ -36,6 +38,10 @@ export function planEmbed(plan: SyncPlan): APIEmbed {
       ...problems.fields,
       ...listField(problems.left > 0 ? `And ${problems.left} more, in the file below` : '', problems.names),
       ...listField(
+        `The same as on these boards, which come from here from now on (so far from ${places(moved)})`,
+        [names(moved.map((problem) => problem.entry.leaderboard))],
+      ),
+      ...listField(
         'Refused: left out, the others go on',
         refused.map((fault) => `⛔ ${plain(fault)}`),
       ),
@@ -47,6 +53,12 @@ export function planEmbed(plan: SyncPlan): APIEmbed {
       ...listField('Unchanged', [names(unchanged.map((problem) => problem.entry.leaderboard))]),
     ],
   };
+}
+
+/** Where they came from, as long as that is one place. */
+function places(moved: PlannedProblem[]): string {
+  const from = new Set(moved.map((problem) => problem.changes[0]?.before ?? ''));
+  return from.size === 1 ? cut([...from].join(''), 100) : 'several places';
 }
 
 function decision(plan: SyncPlan): string {
@@ -94,7 +106,8 @@ function problemText(problem: PlannedProblem, chars: number): string {
   const { entry, change } = problem;
   if (change === 'created') {
     const deadline = entry.deadline === null ? 'no deadline' : `until ${timestamp(entry.deadline, 'f')}`;
-    const cases = `${entry.task.tests.length} tests, ${entry.task.benchmarks.length} benchmarks`;
+    const count = (list: string[], one: string) => `${list.length} ${one}${list.length === 1 ? '' : 's'}`;
+    const cases = `${count(entry.task.tests, 'test')}, ${count(entry.task.benchmarks, 'benchmark')}`;
     return cut(
       `In set ${code(entry.set)}: ${cases}, on ${entry.gpus.map(code).join(' ')}, ${deadline}`,
       chars,

@@ -36,8 +36,6 @@ export function rejudgeEmbed(report: RejudgeReport): APIEmbed {
     title: cut(title, 256),
     color: colour,
     description: [...facts(report), '', ...tables(report)].join('\n').trimEnd(),
-    footer: { text: `${scopeText(rejudge.scope, (id) => id)} · asked for by ${rejudge.requestedBy}` },
-    timestamp: rejudge.createdAt.toISOString(),
   };
 }
 
@@ -67,12 +65,17 @@ function facts(report: RejudgeReport): string[] {
       estimateSeconds === null ? '' : `, about ${formatDuration(1000 * estimateSeconds)} of box time`;
     return [
       `**${submissions}** would be judged again by **version ${rejudge.version}** of the task: ${jobs}${time}. They run when nobody else waits for the boxes.`,
+      `It is for ${asked(rejudge)}`,
       'The board stays as it is until you have seen the result and applied it.',
     ];
   }
-  const lines = [`**${submissions}** judged again by **version ${rejudge.version}** of the task.`];
+  const lines = [
+    `**${submissions}** judged again by **version ${rejudge.version}** of the task: ${asked(rejudge)}`,
+  ];
+  if (rejudge.status === 'running' && rejudge.judged === 0)
+    return [...lines, 'None of them has a new verdict yet. The board is as it was.'];
   if (rejudge.status === 'running')
-    lines.push('So far it would change this. Nothing has changed yet, and all of it may still move.');
+    lines.push('So far it would change this. The board is as it was, and all of it may still move.');
   if (rejudge.status === 'ready') lines.push('**Nothing has changed yet.** This is what applying it does:');
   if (rejudge.status === 'applied')
     lines.push(
@@ -90,6 +93,15 @@ function facts(report: RejudgeReport): string[] {
   return lines;
 }
 
+function asked({ scope, requestedBy, createdAt }: RejudgeView): string {
+  return `${scopeText(scope, mention)}, asked for by ${mention(requestedBy)} ${timestamp(createdAt, 'R')}.`;
+}
+
+/** An account of Discord, or the name of a door that has none. */
+function mention(user: string): string {
+  return /^\d+$/.test(user) ? `<@${user}>` : plain(user);
+}
+
 function summary(changes: PlaceChange[]): string {
   const moved = changes.filter((change) => change.before && change.after && movesRank(change)).length;
   const lost = changes.filter((change) => change.before && !change.after).length;
@@ -103,6 +115,8 @@ function summary(changes: PlaceChange[]): string {
 }
 
 function tables(report: RejudgeReport): string[] {
+  const { rejudge } = report;
+  if (rejudge.status === 'running' && rejudge.judged === 0) return [];
   const gpus = [...new Set(report.changes.map((change) => change.gpuType))];
   const room = Math.floor(TABLE_CHARS / Math.max(1, gpus.length));
   return gpus.flatMap((gpu) => {
@@ -135,7 +149,7 @@ function table(changes: PlaceChange[], entries: RejudgeEntry[], chars: number): 
 }
 
 function row([place = '', who = '', before = '', after = '']: string[]): string {
-  return `${place.padEnd(11)}${who.padEnd(NAME_CHARS + 1)}${before.padStart(9)}  ${after}`.trimEnd();
+  return `${`${place} `.padEnd(12)}${who.padEnd(NAME_CHARS + 1)}${before.padStart(9)}  ${after}`.trimEnd();
 }
 
 function changeLine(change: PlaceChange, entries: RejudgeEntry[]): string {
@@ -145,7 +159,9 @@ function changeLine(change: PlaceChange, entries: RejudgeEntry[]): string {
   );
   const reason = after === null ? cut(entry?.after?.reason ?? 'not ranked', REASON_CHARS) : '';
   const percent =
-    before && after ? ` ${signed((100 * (after.score - before.score)) / Math.abs(before.score))}` : '';
+    before && after && before.score !== after.score
+      ? ` ${signed((100 * (after.score - before.score)) / Math.abs(before.score))}`
+      : '';
   return row([
     placeText(change),
     cut(change.userName.replace(/\s+/g, ' '), NAME_CHARS),
