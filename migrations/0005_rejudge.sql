@@ -27,7 +27,7 @@ alter table hotlap.leaderboards add column origin jsonb not null default '{"kind
 -- three -> cancelled. Until it is applied the board knows nothing of it, and afterwards nothing of it is removed.
 create table hotlap.rejudges (
   id bigint generated always as identity primary key,
-  leaderboard_id bigint not null references hotlap.leaderboards,
+  leaderboard_id bigint not null references hotlap.leaderboards on delete cascade,
   task_version_id bigint not null references hotlap.task_versions,
   -- {"kind": "all"}, {"kind": "top", "count": 10}, {"kind": "user", "userId": "1"} or {"kind": "since", "at": "2026-..."}
   scope jsonb not null,
@@ -45,8 +45,8 @@ create unique index rejudges_open on hotlap.rejudges (leaderboard_id) where stat
 -- What is judged again. `judged`: there is a new verdict on the code, and not only a failure of ours. The old_ columns
 -- hold what stood on the board until this was applied.
 create table hotlap.rejudge_entries (
-  rejudge_id bigint not null references hotlap.rejudges,
-  submission_id bigint not null references hotlap.submissions,
+  rejudge_id bigint not null references hotlap.rejudges on delete cascade,
+  submission_id bigint not null references hotlap.submissions on delete cascade,
   gpu_type text not null,
   judged boolean not null default false,
   public_score double precision,
@@ -63,7 +63,7 @@ create index rejudge_entries_submission on hotlap.rejudge_entries (submission_id
 
 -- The board before and after, kept when a rejudge is applied.
 create table hotlap.rejudge_places (
-  rejudge_id bigint not null references hotlap.rejudges,
+  rejudge_id bigint not null references hotlap.rejudges on delete cascade,
   gpu_type text not null,
   user_id text not null references hotlap.users,
   submission_before bigint,

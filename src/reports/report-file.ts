@@ -31,6 +31,10 @@ function head(view: SubmissionView): string {
     const secret = gpu.secretScore === null ? '' : `, secret score ${formatScore(gpu.secretScore)}`;
     if (view.mode === 'leaderboard')
       lines.push(`${gpu.gpuType}: public score ${formatScore(gpu.publicScore)}${secret}`);
+    if (gpu.rejudge)
+      lines.push(
+        `${gpu.gpuType}: judged again by version ${gpu.rejudge.version} of the task (rejudge #${gpu.rejudge.id}); what follows is from there`,
+      );
   }
   return lines.join('\n');
 }

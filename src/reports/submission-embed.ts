@@ -150,6 +150,8 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   }
   if (gpu.secretScore !== null)
     lines.push(`Secret score **${formatScore(gpu.secretScore)}** (only you and the organisers see it)`);
+  if (gpu.rejudge)
+    lines.push(`Judged again by version ${gpu.rejudge.version} of the task (rejudge #${gpu.rejudge.id})`);
   const { failure } = publicJob;
   if (failure) {
     lines.push(cut(plain(failure.summary), 300));

@@ -290,6 +290,7 @@ describe('problems and rejudges', () => {
       expect(kept).toHaveLength(runs.length);
       const own = await (await first.slash('/submissions show', { id: submissions[2] ?? 0 })).answer();
       expect(textOf(own)).toContain('place 1');
+      expect(textOf(own)).toContain('Judged again by version 3 of the task (rejudge #3)');
       const list = textOf(await (await admin.slash('/admin rejudge list')).answer());
       expect(list).toMatch(/✅ \*\*#3\*\* roots · version 3 · 4 submissions · applied/);
       const again = await (await admin.slash('/admin rejudge apply', { id: 3 })).answer();

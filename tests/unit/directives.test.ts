@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/domain/errors.ts';
-import { readDirectives } from '../../src/intake/directives.ts';
+import { readDirectives, withHeader } from '../../src/intake/directives.ts';
 
 function refusal(source: string): UserError {
   try {
@@ -104,4 +104,36 @@ describe('header lines', () => {
       readDirectives(`#!POPCORN${'\t'.repeat(400_000)}leaderboard${' '.repeat(400_000)}sort`).leaderboard,
     ).toBe('sort');
   }, 5000);
+});
+
+describe('a template that is handed out', () => {
+  const python = { name: 'sort', gpus: ['H100'], task: { lang: 'py' } } as const;
+  const header = '#!POPCORN leaderboard sort\n#!POPCORN gpus H100\n';
+
+  it('names its board, and its GPU type where there is only one', () => {
+    expect(withHeader('import torch\n', { ...python, gpus: ['H100'] })).toBe(`${header}import torch\n`);
+    expect(withHeader('import torch\n', { ...python, gpus: ['H100', 'A100'] })).toBe(
+      '#!POPCORN leaderboard sort\nimport torch\n',
+    );
+    const cuda = { name: 'sort', gpus: ['L4'], task: { lang: 'cu' } } as const;
+    expect(withHeader('int main;', { ...cuda, gpus: ['L4'] })).toBe(
+      '//!POPCORN leaderboard sort\n//!POPCORN gpus L4\nint main;',
+    );
+  });
+
+  it('keeps its comments, loses the lines of another board, and nothing below its first line of code', () => {
+    const template =
+      '\ufeff#!/usr/bin/env python3\n# By us.\n#!POPCORN leaderboard other\n #!popcorn gpu A100\n\nx = 1\n#!POPCORN leaderboard z\n';
+    expect(withHeader(template, { ...python, gpus: ['H100'] })).toBe(
+      `#!/usr/bin/env python3\n${header}# By us.\n\nx = 1\n#!POPCORN leaderboard z\n`,
+    );
+    expect(withHeader('# Nothing but this', { ...python, gpus: ['H100'] })).toBe(
+      `${header}# Nothing but this`,
+    );
+  });
+
+  it('can be submitted as it is', () => {
+    const made = withHeader('#!POPCORN leaderboard other\npass\n', { ...python, gpus: ['H100'] });
+    expect(readDirectives(made)).toEqual({ leaderboard: 'sort', gpus: ['H100'] });
+  });
 });
