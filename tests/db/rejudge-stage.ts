@@ -88,8 +88,9 @@ export async function stateOf(sql: Sql, board: LeaderboardWithTask) {
     submissions: await sql`select * from hotlap.submissions where leaderboard_id = ${board.id} order by id`,
     scores: await sql`select * from hotlap.submission_scores where ${own} order by submission_id, gpu_type`,
     jobs: await sql`select * from hotlap.jobs where ${own} and rejudge_id is null order by id`,
+    // Which of a submission's runs count is no part of what they were.
     runs: await sql`
-      select r.* from hotlap.runs r join hotlap.jobs j on j.id = r.job_id
+      select to_jsonb(r) - 'counts' as run from hotlap.runs r join hotlap.jobs j on j.id = r.job_id
       where j.leaderboard_id = ${board.id} and j.rejudge_id is null order by r.id`,
     owed: await sql`select dedupe_key from hotlap.outbox where ${own} order by id`,
   };

@@ -1,0 +1,21 @@
+/** What a token means, for the guards: rows of the database, and the one token that the configuration may name. */
+import { timingSafeEqual } from 'node:crypto';
+import type { Db } from '../db/client.ts';
+import { findAdminByToken, findUserByToken, findUserByWebToken } from '../db/tokens.ts';
+import { tokenHash } from '../domain/account.ts';
+import type { Accounts } from './auth.ts';
+
+/** `adminToken` null: only those of `/admin token create` open the admin routes. */
+export function databaseAccounts(db: Db, adminToken: string | null): Accounts {
+  const configured = adminToken === null ? null : Buffer.from(tokenHash(adminToken));
+  return {
+    findByCliId: (token) => findUserByToken(db, token),
+    findByWebId: (token) => findUserByWebToken(db, token),
+    async findAdmin(token) {
+      const given = Buffer.from(tokenHash(token));
+      if (configured && timingSafeEqual(given, configured)) return { name: 'HOTLAP_ADMIN_TOKEN' };
+      const found = await findAdminByToken(db, token);
+      return found && { name: `${found.name} (${found.userName}, ${found.userId})` };
+    },
+  };
+}
