@@ -11,7 +11,7 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commands } from '../commands/index.ts';
-import type { Accounts } from './api/auth.ts';
+import { databaseAccounts } from './api/accounts.ts';
 import { type Api, startApi } from './api/server.ts';
 import { BoxPool } from './boxes/pool.ts';
 import { loadRunnerArchive } from './boxes/runner-archive.ts';
@@ -118,22 +118,23 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   }
 }
 
-/** Until accounts exist, every token is a wrong one. */
-const noAccounts: Accounts = {
-  findByCliId: async () => null,
-  findByWebId: async () => null,
-  findAdmin: async () => null,
-};
-
 async function startHttp(config: Config, sql: Sql, log: Log, stops: StopPart[]): Promise<Api> {
-  const { host, port } = config.api;
+  const { host, port, adminToken, publicUrl, apps } = config.api;
+  const accounts = databaseAccounts(sql, adminToken);
   const api = await starting(
     `the HTTP API cannot listen on ${host} port ${port} (HOTLAP_API_HOST, HOTLAP_API_PORT)`,
-    () => startApi({ sql, log, host, port, accounts: noAccounts }),
+    () => startApi({ sql, log, host, port, accounts, signIn: { publicUrl, apps } }),
   );
   stops.push(() => api.close());
   log.info({ url: api.url }, 'the HTTP API listens');
   return api;
+}
+
+/** Without a public address: that on this machine, where it is certain. */
+function knownApiUrl({ api, roles }: Config): string | null {
+  if (api.publicUrl !== null) return api.publicUrl;
+  const here = roles.includes('api') && api.host === '127.0.0.1' && api.port !== 0;
+  return here ? `http://${api.host}:${api.port}` : null;
 }
 
 /** The bot, on Discord or on a playground of our own. */
@@ -170,6 +171,7 @@ async function startDiscord(
     sql,
     log,
     adminRoleId: discord.adminRoleId,
+    apiUrl: knownApiUrl(config),
     boxes: {
       scan: scanBox,
       register: (box, onStep) => registerBox(sql, pool, box, onStep),

@@ -8,43 +8,19 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
+import { missingForSignIn, type SignInApps, signInApps } from './config-sign-in.ts';
+import {
+  address,
+  isUrl,
+  optional,
+  SNOWFLAKE,
+  snowflake,
+  type Variable,
+  variable,
+  wholeNumber,
+} from './config-variable.ts';
 
 type Environment = Record<string, string | undefined>;
-
-interface Variable<T> {
-  /** What the variable is for: becomes the comment in `.env.example`. */
-  doc: string;
-  /** Completes "NAME: should be ..." when the value is refused. */
-  should: string;
-  /** Takes the trimmed text, or undefined where the variable is unset or empty. */
-  schema: z.ZodType<T, string | undefined>;
-  /** The value is never repeated, neither in a fault nor in a log. */
-  secret?: true;
-}
-
-function variable<T>(row: Variable<T>): Variable<T> {
-  return row;
-}
-
-function optional<T>(schema: z.ZodType<T, string>): z.ZodType<T | null, string | undefined> {
-  return schema.optional().transform((value) => value ?? null);
-}
-
-const snowflake = optional(z.string().regex(/^\d{17,20}$/));
-const SNOWFLAKE = 'a Discord id of 17 to 20 digits (switch on developer mode, right-click, "Copy ID")';
-
-function wholeNumber(from: number, to: number, fallback: number) {
-  return z
-    .string()
-    .regex(/^\d+$/)
-    .default(String(fallback))
-    .transform(Number)
-    .refine((value) => value >= from && value <= to);
-}
-
-function isUrl(text: string, protocols: readonly string[]): boolean {
-  return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).hostname !== '';
-}
 
 /** The parts that a process may run: several processes can share the work over one database. */
 export const roles = ['discord', 'scheduler', 'api'] as const;
@@ -88,11 +64,7 @@ export const variables = {
   DISCORD_API_URL: variable({
     doc: "Base address of Discord's REST API; another one only for a stand-in.",
     should: 'an http:// or https:// address such as https://discord.com/api',
-    schema: z
-      .string()
-      .default('https://discord.com/api')
-      .refine((text) => isUrl(text, ['http:', 'https:']))
-      .transform((text) => text.replace(/\/+$/, '')),
+    schema: address('https://discord.com/api'),
   }),
   DATABASE_URL: variable({
     doc: 'PostgreSQL database to use. Unset: a PostgreSQL server of our own with its data in HOTLAP_DATA_DIR.',
@@ -127,6 +99,54 @@ export const variables = {
       .string()
       .regex(/^[\w.:-]+$/)
       .default('127.0.0.1'),
+  }),
+  HOTLAP_PUBLIC_URL: variable({
+    doc: 'Address under which people reach the HTTP API. Unset: told to nobody, and no sign-in with Discord or GitHub.',
+    should: 'an http:// or https:// address without query, such as https://hotlap.example.org',
+    schema: optional(
+      z
+        .string()
+        .refine((text) => isUrl(text, ['http:', 'https:']) && !/[?#]/.test(text))
+        .transform((text) => text.replace(/\/+$/, '')),
+    ),
+  }),
+  HOTLAP_ADMIN_TOKEN: variable({
+    doc: 'Opens the admin routes of the HTTP API. Unset: only tokens of /admin token create do.',
+    should: 'at least 24 characters without spaces, such as the output of: openssl rand -hex 32',
+    schema: optional(z.string().regex(/^[\x21-\x7e]{24,400}$/)),
+    secret: true,
+  }),
+  DISCORD_CLIENT_SECRET: variable({
+    doc: 'OAuth2 secret of the Discord application: sign-in with Discord for command lines. Needs DISCORD_APPLICATION_ID.',
+    should: 'the client secret from the developer portal',
+    schema: optional(z.string().regex(/^\S+$/)),
+    secret: true,
+  }),
+  DISCORD_AUTHORIZE_URL: variable({
+    doc: "Discord's sign-in page; another one only for a stand-in.",
+    should: 'an http:// or https:// address such as https://discord.com/oauth2/authorize',
+    schema: address('https://discord.com/oauth2/authorize'),
+  }),
+  GITHUB_CLIENT_ID: variable({
+    doc: 'Client id of an OAuth app on GitHub: sign-in with GitHub for command lines. Needs GITHUB_CLIENT_SECRET.',
+    should: 'the client id from the settings of the OAuth app',
+    schema: optional(z.string().regex(/^[\w.-]+$/)),
+  }),
+  GITHUB_CLIENT_SECRET: variable({
+    doc: 'Client secret of that OAuth app.',
+    should: 'the client secret from the settings of the OAuth app',
+    schema: optional(z.string().regex(/^\S+$/)),
+    secret: true,
+  }),
+  GITHUB_URL: variable({
+    doc: 'GitHub, or a GitHub Enterprise server.',
+    should: 'an http:// or https:// address such as https://github.com',
+    schema: address('https://github.com'),
+  }),
+  GITHUB_API_URL: variable({
+    doc: "Its API; an Enterprise server's ends in /api/v3.",
+    should: 'an http:// or https:// address such as https://api.github.com',
+    schema: address('https://api.github.com'),
   }),
   HOTLAP_SSH_KEY: variable({
     doc: 'Private key for the boxes. Unset: ssh/id_ed25519 in HOTLAP_DATA_DIR, made when first needed.',
@@ -190,7 +210,16 @@ export interface Config {
   dataDir: string;
   problemsDir: string;
   playground: { port: number };
-  api: { host: string; port: number };
+  api: {
+    host: string;
+    port: number;
+    /** null: only tokens in the database open the admin routes. */
+    adminToken: string | null;
+    /** Without a slash at its end. */
+    publicUrl: string | null;
+    /** null: nobody signs in with that provider. */
+    apps: SignInApps;
+  };
   boxes: {
     sshKeyPath: string;
     localBox: 'auto' | 'on' | 'off';
@@ -254,6 +283,9 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
       }
     }
   }
+  for (const [name, because] of missingForSignIn(values)) {
+    faults.push(`${name}: should be ${variables[name].should}, because ${because} is set (got nothing)`);
+  }
   if (faults.length > 0) throw new ConfigError(faults);
 
   const dataDir = path.resolve(baseDir, values.HOTLAP_DATA_DIR);
@@ -274,7 +306,13 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
     dataDir,
     problemsDir: path.resolve(baseDir, values.HOTLAP_PROBLEMS_DIR),
     playground: { port: values.HOTLAP_PLAYGROUND_PORT },
-    api: { host: values.HOTLAP_API_HOST, port: values.HOTLAP_API_PORT },
+    api: {
+      host: values.HOTLAP_API_HOST,
+      port: values.HOTLAP_API_PORT,
+      adminToken: values.HOTLAP_ADMIN_TOKEN,
+      publicUrl: values.HOTLAP_PUBLIC_URL,
+      apps: signInApps(values),
+    },
     boxes: {
       sshKeyPath: path.resolve(baseDir, values.HOTLAP_SSH_KEY ?? path.join(dataDir, 'ssh', 'id_ed25519')),
       localBox: values.HOTLAP_LOCAL_BOX,

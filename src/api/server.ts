@@ -11,13 +11,16 @@ import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { type Accounts, guards } from './auth.ts';
 import { handleError } from './errors.ts';
+import type { SignIn } from './oauth.ts';
 import type { RouteParts, Server } from './route.ts';
+import { authRoutes } from './routes/auth.ts';
 import { healthRoutes } from './routes/health.ts';
 
 export interface ApiParts {
   sql: Sql;
   log: Log;
   accounts: Accounts;
+  signIn: SignIn;
   host: string;
   /** 0: any free one. */
   port: number;
@@ -79,6 +82,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
 
   const routeParts: RouteParts = { sql: parts.sql, log: parts.log, guards: guards(parts.accounts) };
   healthRoutes(server, routeParts);
+  authRoutes(server, { ...routeParts, signIn: parts.signIn });
   return server;
 }
 

@@ -55,6 +55,8 @@ export interface CommandContext {
   sql: Sql;
   log: Log;
   adminRoleId: string;
+  /** Where clients reach the HTTP API; null where that is not known. */
+  apiUrl: string | null;
   boxes: BoxDesk;
   problems: ProblemDesk;
 }

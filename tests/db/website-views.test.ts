@@ -291,7 +291,10 @@ describe('a submission on the website', () => {
       'profile',
       'benchmark-count: 1\nbenchmark.0.report: TQ**\nnote: a\nnote: b\ncheck: pass',
     );
-    await end({ submissionId }, readOutcome(jobResult([{ ...report, name: 'profile.0' }]), 1));
+    await end(
+      { submissionId },
+      readOutcome(jobResult([{ ...report, name: 'profile.0' }]), [{ name: 'profile.0', cases: 'n: 1\n' }]),
+    );
     const [row] = await website.unsafe(ownQuery, [board.id, user.id]);
     expect(row?.runs).toMatchObject([
       { mode: 'profile', result: { 'benchmark.0.report': 'TQ**', note: 'b' } },

@@ -21,7 +21,9 @@ const mayImport: Record<string, readonly string[]> = {
   'src/discord': ['src/db', 'src/reports', 'src/domain', 'src/log.ts'],
   'src/api': ['src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
   'src/problem-cli': ['src/catalog', 'src/boxes', 'src/intake', 'src/reports', 'src/domain', 'src/log.ts'],
-  'src/config.ts': [],
+  'src/config.ts': ['src/config-sign-in.ts', 'src/config-variable.ts'],
+  'src/config-sign-in.ts': [],
+  'src/config-variable.ts': [],
   'src/log.ts': ['src/config.ts'],
   commands: ['src/discord', 'src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
 };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, startApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
+import type { Log } from '../../src/log.ts';
 import type { Playground } from '../../src/playground/playground.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { type PlaygroundUser, playgroundUser } from './playground-user.ts';
@@ -26,6 +27,8 @@ export async function runningApp(options: {
   prepareProblems?: (directory: string) => Promise<void>;
   /** Instead of a fresh one; it is the caller's to remove. */
   database?: TestDatabase;
+  /** Instead of silence. */
+  log?: Log;
 }): Promise<RunningApp> {
   const scratch = await mkdtemp(join(tmpdir(), 'hotlap-e2e-'));
   const problemsDir = join(scratch, 'problems');
@@ -41,7 +44,7 @@ export async function runningApp(options: {
     HOTLAP_API_PORT: '0',
     ...options.env,
   });
-  const app = await startApp(config, quietLog);
+  const app = await startApp(config, options.log ?? quietLog);
   const { playground } = app;
   if (!playground) throw new Error('without a token there is a playground');
   const [first, second, admin] = playground.users.map((user) => playgroundUser(playground, user.id));

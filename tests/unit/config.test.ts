@@ -25,7 +25,13 @@ describe('parseConfig', () => {
       dataDir: '/srv/hotlap/.hotlap',
       problemsDir: '/srv/hotlap/problems',
       playground: { port: 8765 },
-      api: { host: '127.0.0.1', port: 8766 },
+      api: {
+        host: '127.0.0.1',
+        port: 8766,
+        adminToken: null,
+        publicUrl: null,
+        apps: { discord: null, github: null },
+      },
       boxes: {
         sshKeyPath: '/srv/hotlap/.hotlap/ssh/id_ed25519',
         localBox: 'auto',
@@ -65,6 +71,14 @@ describe('parseConfig', () => {
       HOTLAP_PLAYGROUND_PORT: '0',
       HOTLAP_API_PORT: '80',
       HOTLAP_API_HOST: '0.0.0.0',
+      HOTLAP_PUBLIC_URL: 'https://hotlap.example/',
+      HOTLAP_ADMIN_TOKEN: 'a'.repeat(24),
+      DISCORD_CLIENT_SECRET: 'discord-secret',
+      DISCORD_AUTHORIZE_URL: 'http://127.0.0.1:8765/authorize',
+      GITHUB_CLIENT_ID: 'Iv1.abc',
+      GITHUB_CLIENT_SECRET: 'github-secret',
+      GITHUB_URL: 'https://git.example/',
+      GITHUB_API_URL: 'https://git.example/api/v3/',
       HOTLAP_SSH_KEY: 'keys/box',
       HOTLAP_LOCAL_BOX: 'off',
       HOTLAP_LOCAL_GPU: 'H100',
@@ -88,7 +102,28 @@ describe('parseConfig', () => {
       dataDir: '/srv/data',
       problemsDir: '/problems',
       playground: { port: 0 },
-      api: { host: '0.0.0.0', port: 80 },
+      api: {
+        host: '0.0.0.0',
+        port: 80,
+        adminToken: 'a'.repeat(24),
+        publicUrl: 'https://hotlap.example',
+        apps: {
+          discord: {
+            clientId: env.DISCORD_APPLICATION_ID,
+            clientSecret: 'discord-secret',
+            authorizeUrl: 'http://127.0.0.1:8765/authorize',
+            tokenUrl: 'http://127.0.0.1:8765/api/oauth2/token',
+            userUrl: 'http://127.0.0.1:8765/api/v10/users/@me',
+          },
+          github: {
+            clientId: 'Iv1.abc',
+            clientSecret: 'github-secret',
+            authorizeUrl: 'https://git.example/login/oauth/authorize',
+            tokenUrl: 'https://git.example/login/oauth/access_token',
+            userUrl: 'https://git.example/api/v3/user',
+          },
+        },
+      },
       boxes: { sshKeyPath: '/srv/keys/box', localBox: 'off', localGpu: 'H100', localSlots: 8 },
       roles: ['scheduler'],
       log: { level: 'debug', format: 'json' },
@@ -114,10 +149,22 @@ describe('parseConfig', () => {
     expect(faults.map((fault) => fault.split(':')[0])).toEqual(['DISCORD_TOKEN', 'DISCORD_GUILD_ID']);
   });
 
+  it('asks for the rest of an application that was named in part', () => {
+    const names = (env: Record<string, string>) => faultsOf(env).map((fault) => fault.split(':')[0]);
+    expect(names({ DISCORD_CLIENT_SECRET: 'x' })).toEqual(['DISCORD_APPLICATION_ID', 'HOTLAP_PUBLIC_URL']);
+    expect(names({ GITHUB_CLIENT_ID: 'x' })).toEqual(['GITHUB_CLIENT_SECRET', 'HOTLAP_PUBLIC_URL']);
+    expect(names({ GITHUB_CLIENT_SECRET: 'x', HOTLAP_PUBLIC_URL: 'https://x' })).toEqual([
+      'GITHUB_CLIENT_ID',
+    ]);
+  });
+
   it('never repeats the value of a secret', () => {
-    const message = faultsOf({ DISCORD_TOKEN: 'Bot hunter2', DATABASE_URL: 'mysql://root:hunter2@db' }).join(
-      '\n',
-    );
+    const message = faultsOf({
+      DISCORD_TOKEN: 'Bot hunter2',
+      DATABASE_URL: 'mysql://root:hunter2@db',
+      HOTLAP_ADMIN_TOKEN: 'hunter2',
+      GITHUB_CLIENT_SECRET: 'hunter2 hunter2',
+    }).join('\n');
     expect(message).toContain('DISCORD_TOKEN: should be');
     expect(message).toContain('DATABASE_URL: should be');
     expect(message).not.toContain('hunter2');
@@ -128,6 +175,10 @@ describe('parseConfig', () => {
     ['HOTLAP_PLAYGROUND_PORT', '80.5'],
     ['HOTLAP_API_PORT', '-1'],
     ['HOTLAP_API_HOST', 'http://x'],
+    ['HOTLAP_PUBLIC_URL', 'hotlap.example'],
+    ['HOTLAP_PUBLIC_URL', 'https://hotlap.example/?next=x'],
+    ['HOTLAP_ADMIN_TOKEN', 'short'],
+    ['GITHUB_URL', 'github.com'],
     ['HOTLAP_LOCAL_SLOTS', '-1'],
     ['HOTLAP_LOCAL_BOX', 'yes'],
     ['HOTLAP_LOCAL_GPU', 'H 100'],
