@@ -6,8 +6,9 @@ import { boxGroup } from './admin/box.ts';
 import type { AdminGroup } from './admin/group.ts';
 import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
+import { tokenGroup } from './admin/token.ts';
 
-const groups: AdminGroup[] = [boxGroup, problemsGroup, rejudgeGroup];
+const groups: AdminGroup[] = [boxGroup, problemsGroup, rejudgeGroup, tokenGroup];
 
 function findGroup(name: string | null): AdminGroup | undefined {
   return groups.find((group) => group.name === name);

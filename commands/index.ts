@@ -1,4 +1,5 @@
 import type { Command } from '../src/discord/command.ts';
+import { account } from './account.ts';
 import { admin } from './admin.ts';
 import { leaderboard } from './leaderboard.ts';
 import { queue } from './queue.ts';
@@ -6,4 +7,4 @@ import { submissions } from './submissions.ts';
 import { submit } from './submit.ts';
 
 /** Every slash command, in the order in which they are registered. */
-export const commands: Command[] = [submit, leaderboard, submissions, queue, admin];
+export const commands: Command[] = [submit, leaderboard, submissions, queue, account, admin];

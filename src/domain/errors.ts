@@ -202,6 +202,21 @@ export const userErrors = {
     text: 'The task of `{leaderboard}` has changed since rejudge #{id} was started: it judges by version {version}.',
     next: 'Cancel it and start a new one: `/admin rejudge start leaderboard:{leaderboard}`.',
   },
+  'too-many-tokens': {
+    status: 409,
+    text: 'You have {limit} tokens, and more are not given.',
+    next: '`/account show` lists them; `/account revoke` takes one back.',
+  },
+  'unknown-token': {
+    status: 404,
+    text: 'There is no token `{token}`.',
+    next: '`{list}` lists those that work, with their numbers.',
+  },
+  'unknown-cli-id': {
+    status: 404,
+    text: 'No command line with this id waits to be linked.',
+    next: 'An id is good once, for ten minutes: let the client register again and take the new one from `.popcorn.yaml`. Without an id `/account link` gives you a token.',
+  },
   'admin-only': {
     status: 403,
     text: 'This command is for organisers.',
