@@ -10,10 +10,12 @@ const START_PATIENCE_MS = 10_000;
 /** By their first word; each gets the words behind it and returns the exit code. */
 const commandLines: Record<string, (args: string[]) => Promise<number>> = {
   problem: async (args) => (await import('./problem-cli/command-line.ts')).problemCommand(args),
+  sync: async (args) => (await import('./sync-command.ts')).syncCommand(args),
 };
 
 const USAGE = `Usage: node src/main.ts                  start Hotlap (settings: .env.example)
        node src/main.ts problem --help   check and run problems, for their authors
+       node src/main.ts sync --help      bring problems onto the boards, after showing what changes
 `;
 
 async function main([word, ...args]: string[]): Promise<void> {

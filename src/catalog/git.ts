@@ -227,8 +227,8 @@ const meanings: [RegExp, string, string][] = [
     'Check its name; leave it out for the default.',
   ],
   [
-    /signal 25|File too large|file size limit/i,
-    `it is larger than ${MAX_PACK_BYTES / 1e6} MB`,
+    /signal 25|File too large|file size limit|invalid index-pack output/i,
+    `it is larger than ${MAX_PACK_BYTES / 1e6} MB, or damaged`,
     'Upload an archive of its problems folder instead.',
   ],
   [

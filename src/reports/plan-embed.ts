@@ -16,12 +16,19 @@ const DIFF_LINES = 9;
 const DIFF_LINE_CHARS = 90;
 const VALUE_CHARS = 60;
 
-export function planEmbed(plan: SyncPlan): APIEmbed {
-  const created = plan.problems.filter((problem) => problem.change === 'created');
-  const changed = plan.problems.filter((problem) => problem.change === 'changed' && !isMove(problem));
-  const moved = plan.problems.filter(isMove);
-  const unchanged = plan.problems.filter((problem) => problem.change === 'unchanged');
-  const { refused, warnings, gone } = plan;
+function groups({ problems }: SyncPlan) {
+  const of = (change: PlannedProblem['change']) => problems.filter((problem) => problem.change === change);
+  return {
+    created: of('created'),
+    changed: of('changed').filter((problem) => !isMove(problem)),
+    moved: problems.filter(isMove),
+    unchanged: of('unchanged'),
+  };
+}
+
+export function planTitle(plan: SyncPlan): string {
+  const { created, changed, moved, unchanged } = groups(plan);
+  const { refused } = plan;
   const counts = [
     ...(created.length > 0 ? [`${created.length} new`] : []),
     ...(changed.length > 0 ? [`${changed.length} changed`] : []),
@@ -29,9 +36,15 @@ export function planEmbed(plan: SyncPlan): APIEmbed {
     `${unchanged.length} unchanged`,
     ...(refused.length > 0 ? [`${refused.length} refused`] : []),
   ];
+  return `Plan: ${counts.join(', ')}`;
+}
+
+export function planEmbed(plan: SyncPlan): APIEmbed {
+  const { created, changed, moved, unchanged } = groups(plan);
+  const { refused, warnings, gone } = plan;
   const problems = problemFields([...changed, ...created]);
   return {
-    title: `Plan: ${counts.join(', ')}`,
+    title: planTitle(plan),
     color: refused.length > 0 ? colours.ours : hasWork(plan) ? colours.running : colours.waiting,
     description: [placeText(plan.origin, plan.commit), decision(plan)].join('\n'),
     fields: [

@@ -24,6 +24,14 @@ const mayImport: Record<string, readonly string[]> = {
   'src/config.ts': ['src/config-sign-in.ts', 'src/config-variable.ts'],
   'src/config-sign-in.ts': [],
   'src/config-variable.ts': [],
+  'src/sync-command.ts': [
+    'src/catalog',
+    'src/db',
+    'src/reports',
+    'src/domain',
+    'src/config.ts',
+    'src/log.ts',
+  ],
   'src/log.ts': ['src/config.ts'],
   commands: ['src/discord', 'src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
 };
