@@ -9,6 +9,7 @@ import type { JobResult, StageReport, StageSpec, SystemInfo } from './protocol.t
 import {
   type BenchmarkCase,
   readBenchmarkLines,
+  readMetricLines,
   readProfileLines,
   readTestLines,
   type TestCase,
@@ -36,6 +37,8 @@ export interface StageOutcome {
   compilation: Compilation | null;
   tests: TestCase[];
   benchmarks: BenchmarkCase[];
+  /** What the run reports by name (`metric.<name>`). */
+  metrics: Record<string, number>;
   /** Decoded profiler text per case, in profile mode. */
   profiles: { spec: string; report: string }[];
   stdout: string;
@@ -98,6 +101,7 @@ function readStage(report: StageReport, sent: Pick<StageSpec, 'name' | 'cases'> 
     compilation: compilationOf(report),
     tests: readTestLines(last),
     benchmarks: readBenchmarkLines(last),
+    metrics: readMetricLines(last),
     profiles: readProfileLines(last),
     stdout: report.stdout,
     stderr: report.stderr,

@@ -1,10 +1,11 @@
 /**
  * Who is ranked: the rule for one submission on one GPU type (architecture, section 5).
  *
- * The order among eligible entries is SQL's business (db/board.ts); this file decides whether there is an entry, and
- * says why when there is none.
+ * What entries score by a board's rule and their order is SQL's business (migration 0010, db/board.ts); this file decides
+ * whether there can be an entry, and says why when there is none.
  */
-import type { Failure, FailureKind } from './stage-failure.ts';
+import { notRanked, type ReasonCode, reasons } from './not-ranked.ts';
+import { type Failure, type FailureKind, failureKinds } from './stage-failure.ts';
 
 /** How one of the two jobs of a ranked submission stands. */
 export interface JobStanding {
@@ -21,14 +22,15 @@ export interface Standing {
   reason: string | null;
 }
 
-export const failureLabels: Record<FailureKind, string> = {
-  syntax: 'does not compile',
-  wrong: 'wrong result',
-  crash: 'crashed',
-  timeout: 'timed out',
-  flood: 'wrote too much',
-  malformed: 'results not credible',
-};
+/** The causes of failing runs without the stage, as short as a heading needs them. */
+export const failureLabels = Object.fromEntries(
+  failureKinds.map((kind) => [kind, reasons[kind].cause.replace(' ({stage})', '')]),
+) as Record<FailureKind, string>;
+
+/** Zero, negative and endless values never rank, whatever is measured. */
+export function isRankable(score: number | null): score is number {
+  return score !== null && Number.isFinite(score) && score > 0;
+}
 
 /**
  * Both jobs must have passed, and both with a score; the secret run's failure is told without its details. Outside
@@ -37,16 +39,19 @@ export const failureLabels: Record<FailureKind, string> = {
 export function standingOf(publicJob: JobStanding, secretJob: JobStanding | null): Standing {
   const scores = { publicScore: publicJob.score, secretScore: secretJob?.score ?? null };
   const unranked = (reason: string | null): Standing => ({ ...scores, eligible: false, reason });
+  const because = (code: ReasonCode) => unranked(notRanked(code).cause);
 
   if (publicJob.state === 'failed') {
     const failure = publicJob.failure;
-    return unranked(failure ? `${failureLabels[failure.kind]} (${failure.stage})` : 'the public run failed');
+    if (!failure) return because('public-failed');
+    return unranked(notRanked(failure.kind, { stage: failure.stage }).cause);
   }
   const states = [publicJob.state, secretJob?.state];
-  if (states.includes('our-fault')) return unranked('the box failed, not the code');
-  if (states.includes('cancelled')) return unranked('cancelled');
-  if (secretJob?.state === 'failed') return unranked('the secret run failed');
+  if (states.includes('our-fault')) return because('our-fault');
+  if (states.includes('cancelled')) return because('cancelled');
+  if (secretJob?.state === 'failed') return because('secret-failed');
   if (secretJob === null || states.includes('open')) return unranked(null);
-  if (publicJob.score === null || secretJob.score === null) return unranked('the run gave no score');
+  if (publicJob.score === null || secretJob.score === null) return because('no-score');
+  if (!isRankable(publicJob.score) || !isRankable(secretJob.score)) return because('not-positive');
   return { ...scores, eligible: true, reason: null };
 }

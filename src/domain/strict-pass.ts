@@ -39,7 +39,10 @@ export function strictFault(report: StageReport, sent: string[]): string | null 
 
 /** Each key once, of this mode's kind, the cases in their order and the verdict at the end. */
 function keyFault(report: StageReport, kind: Kind): string | null {
-  const pattern = new RegExp(`^(?:${kind}-count|error|check|${kind}\\.(\\d{1,5})\\.[A-Za-z_]\\w{0,63})$`);
+  const metric = kind === 'benchmark' ? '|metric\\.[a-z][a-z0-9_]{0,39}' : '';
+  const pattern = new RegExp(
+    `^(?:${kind}-count|error|check|${kind}\\.(\\d{1,5})\\.[A-Za-z_]\\w{0,63}${metric})$`,
+  );
   const seen = new Set<string>();
   let highest = 0;
   for (const [key] of report.lines) {

@@ -18,8 +18,18 @@ function unitFor(seconds: number): [number, string] {
   return [1e9, 'ns'];
 }
 
-export function formatScore(score: number | null): string {
-  return score === null ? '—' : formatSeconds(score);
+/** `unit` as in domain/ranking-rule.ts: `s` is a time, shown in the unit that suits it; empty a bare number. */
+export function formatScore(score: number | null, unit = 's'): string {
+  if (score === null) return '—';
+  if (unit === 's') return formatSeconds(score);
+  return unit === '' ? formatValue(score) : `${formatValue(score)} ${unit}`;
+}
+
+/** Four significant digits, without an exponent while that stays readable. */
+export function formatValue(value: number): string {
+  const rounded = Number(value.toPrecision(4));
+  const size = Math.abs(rounded);
+  return size !== 0 && (size < 1e-4 || size >= 1e9) ? rounded.toExponential() : String(rounded);
 }
 
 export function formatDuration(ms: number): string {
