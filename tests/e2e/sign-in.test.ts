@@ -271,6 +271,20 @@ describe('a browser', () => {
     expect(again.status).toBe(400);
   });
 
+  it('that loads the address as a picture or as part of a page links nothing', async () => {
+    provider.account.discord = { id: '112233445566778813', username: 'lured', global_name: null };
+    for (const headers of [
+      { accept: 'image/avif,image/webp,*/*;q=0.8' },
+      { accept: '*/*', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+      { accept: 'text/html' },
+    ]) {
+      const cliId = await init('discord');
+      const path = await signIn('discord', stateOf(cliId));
+      expect((await client.call('GET', path, { headers })).text).toContain('Is this your command line?');
+      expect(await owner(cliId)).toBe(null);
+    }
+  });
+
   it('that says no, or never answers, links nothing', async () => {
     provider.account.discord = { id: '112233445566778812', username: 'no', global_name: null };
     const cliId = await init('discord');

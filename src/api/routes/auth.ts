@@ -227,10 +227,14 @@ function answerLinked(owner: TokenOwner, isReset: boolean): z.infer<typeof linke
   };
 }
 
-/** Browsers say so in headers that a page cannot change. */
-function isBrowser(request: FastifyRequest): boolean {
+/**
+ * Whether somebody's browser may be behind the request, with the sign-ins that it remembers: all but what a program sends.
+ * A page cannot change these headers.
+ */
+function isBrowser({ headers }: FastifyRequest): boolean {
+  const { accept = '*/*' } = headers;
   return (
-    request.headers['sec-fetch-site'] !== undefined || (request.headers.accept ?? '').includes('text/html')
+    headers['sec-fetch-site'] !== undefined || !(accept === '*/*' || accept.includes('application/json'))
   );
 }
 
