@@ -93,17 +93,33 @@ describe.concurrent('a cluster', () => {
   it('gives a job the GPUs that Slurm chose, and as many as it needs', async () => {
     const telling = `import os\n${fast}if "POPCORN_FD" in os.environ:
     with open(int(os.environ["POPCORN_FD"]), "w", closefd=False) as out:
-        print("cards: " + os.environ.get("CUDA_VISIBLE_DEVICES", "none"), file=out)\n`;
-    const connection = await box.connectTo('slurm here');
-    const cards = async (world_size: number | null) => {
-      const result = await begin(connection, squares(telling, 1, { world_size, warmup: null })).run;
-      return new Map(result.stages[0]?.lines).get('cards');
+        print("cards: " + (os.environ.get("CUDA_VISIBLE_DEVICES") or "none"), file=out)\n`;
+    const cards = async (
+      kind: 'slurm' | 'slurm here',
+      change: { world_size?: number },
+      options: { gres?: null } = {},
+    ) => {
+      const connection = await box.connectTo(kind, options);
+      const { run } = begin(connection, squares(telling, 1, { warmup: null, ...change }));
+      const result = await run;
+      return [new Map(result.stages[0]?.lines).get('cards'), result.system.gpu, result.system.device_count];
     };
-    expect(await cards(null)).toMatch(/^[01]$/);
-    expect(await cards(2)).toBe('0,1');
-    const plain = await box.connectTo('slurm here', { gres: null });
-    const { run } = begin(plain, squares(telling, 1, { warmup: null }));
-    expect(new Map((await run).stages[0]?.lines).get('cards')).toBe('none');
+    const model = 'NVIDIA H100 80GB HBM3';
+    const uuid = (index: number) => `GPU-${String(index).padStart(32, '0')}`;
+    const [one, two, none, unknown] = await Promise.all([
+      cards('slurm', {}),
+      cards('slurm', { world_size: 2 }),
+      cards('slurm', {}, { gres: null }),
+      cards('slurm here', { world_size: 2 }),
+    ]);
+    expect([
+      [uuid(0), model, 1],
+      [uuid(1), model, 1],
+    ]).toContainEqual(one);
+    expect(two).toEqual([`${uuid(0)},${uuid(1)}`, model, 2]);
+    expect(none).toEqual(['none', '', 0]);
+    // Without a driver to ask, what Slurm says is handed on.
+    expect(unknown).toEqual(['0,1', '', 0]);
   });
 });
 

@@ -9,6 +9,7 @@ import { runOnBox } from '../../src/boxes/run-on-box.ts';
 import { loadRunnerArchive, type RunnerArchive } from '../../src/boxes/runner-archive.ts';
 import type { JobEvent, JobResult, JobSpec } from '../../src/domain/protocol.ts';
 import type { SlurmOptions } from '../../src/domain/slurm.ts';
+import { installFakeGpus } from './fake-gpus.ts';
 import { type SlurmCluster, slurmMissing, startSlurm } from './slurm.ts';
 import { type Sshd, sshdMissing, startSshd } from './sshd.ts';
 
@@ -51,8 +52,11 @@ export class SlurmBox {
     const cluster = await startSlurm();
     try {
       process.env.SLURM_CONF = cluster.configFile;
-      const sshd = await startSshd({ env: { SLURM_CONF: cluster.configFile } });
       const folder = await mkdtemp(join(tmpdir(), 'hotlap-slurm-'));
+      const tools = join(folder, 'tools');
+      await installFakeGpus(tools, [{}, {}]);
+      const path = `${tools}:/usr/local/bin:/usr/bin:/bin`;
+      const sshd = await startSshd({ env: { SLURM_CONF: cluster.configFile, PATH: path } });
       return new SlurmBox(cluster, sshd, folder, await loadRunnerArchive());
     } catch (error) {
       await cluster.remove();
@@ -69,7 +73,10 @@ export class SlurmBox {
     await rm(this.folder, { recursive: true });
   }
 
-  /** `ssh`: a plain box. `slurm`: the cluster by its login node; `slurm here`: with this machine as the login node. */
+  /**
+   * `ssh`: a plain box. `slurm`: the cluster by its login node; `slurm here`: with this machine as the login node. The first
+   * two find a driver's tool that lists two GPUs, the last finds none.
+   */
   async connectTo(
     kind: 'ssh' | 'slurm' | 'slurm here',
     options: Partial<SlurmOptions> = {},

@@ -47,7 +47,9 @@ def parse_arguments(arguments: List[str]) -> argparse.Namespace:
         add(name, text).add_argument("job_key")
     probe = add("probe", "describe this machine, or a node of the cluster")
     probe.add_argument("--mark", default="", help="put before the answer, to find it among other output")
-    add("supervise", "what Slurm runs on a compute node").add_argument("job_key")
+    supervise = add("supervise", "what Slurm runs on a compute node")
+    supervise.add_argument("job_key")
+    supervise.add_argument("--no-gpus", action="store_true", help="none were asked for: those of the node are others'")
     sweep = add("sweep", "end and remove every job that is not kept")
     sweep.add_argument("--keep", nargs="*", default=[], metavar="JOB_KEY")
     return parser.parse_args(arguments)
@@ -86,7 +88,7 @@ def main() -> int:
     try:
         box = BoxPaths.of(options.root, options.instance)
         if options.verb == "supervise":
-            return supervise_slurm_job(box, check_job_key(options.job_key))
+            return supervise_slurm_job(box, check_job_key(options.job_key), options.no_gpus)
         launch = make_launch(options, box)
         if options.verb == "agent":
             Agent(launch).run()

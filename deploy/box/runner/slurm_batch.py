@@ -11,6 +11,9 @@ from typing import Any, List, Optional
 from paths import BoxPaths
 
 
+_WITH_GPUS = ("--exclusive", "--gpus", "--gres", "--tres")
+
+
 @dataclass(frozen=True)
 class SlurmOptions:
     partition: Optional[str] = None
@@ -26,6 +29,11 @@ class SlurmOptions:
     settle_s: float = 15.0
     #: With a command's own time below what Hotlap allows each verb, so that it gets an answer instead of a lost agent.
     patience_s: float = 35.0
+
+    @property
+    def asks_for_gpus(self) -> bool:
+        """A whole node comes with its GPUs, also where Slurm does not know them."""
+        return self.gres is not None or any(option.startswith(_WITH_GPUS) for option in self.options)
 
     @staticmethod
     def of(value: Any) -> "SlurmOptions":

@@ -90,7 +90,9 @@ class SlurmLaunch:
         prepare_s = sum(step.timeout_s for step in (job.warmup, job.build) if step is not None)
         limit_s = sum(stage.timeout_s for stage in job.stages) + prepare_s + _ROOM_S
         arguments = batch_arguments(self.options, self.name(job.job_key), limit_s, paths.log, job.world_size or 1)
-        return slurm_commands.submit(arguments, batch_script(self.runner, self.box, "supervise", job.job_key), lock)
+        gpus = [] if self.options.asks_for_gpus else ["--no-gpus"]
+        script = batch_script(self.runner, self.box, "supervise", *gpus, job.job_key)
+        return slurm_commands.submit(arguments, script, lock)
 
     def follow(self, job_key: str, start: int, on_event: Callable[[Dict[str, Any]], None]) -> Any:
         """As follow.py's, and `waiting` events until the job runs."""

@@ -30,7 +30,7 @@ _DOUBT_S = 1.0
 _LEFTOVER_S = 3 * 24 * 3600.0
 
 
-def supervise_slurm_job(box: BoxPaths, job_key: str) -> int:
+def supervise_slurm_job(box: BoxPaths, job_key: str, no_gpus: bool = False) -> int:
     """The exit code of the batch script. Raises RequestError, BoxFailure, OSError."""
     # Blocked until the supervisor can handle it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -45,23 +45,23 @@ def supervise_slurm_job(box: BoxPaths, job_key: str) -> int:
         print(f"job {taker} of Slurm has no ticket for {job_key}: it ran before, or was withdrawn", file=sys.stderr)
         return 0
     _remove_leftovers(box.scratch_base)
-    gpus = list_gpus()
-    job = _fit(slurm_folder.read_job(paths), gpus)
+    gpus = [] if no_gpus else list_gpus()
+    given = [] if no_gpus else _given_gpus(gpus)
+    job = _fit(slurm_folder.read_job(paths), given)
     pid_fd = os.open(paths.pid, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.chdir("/")
     surroundings = Surroundings(
         synced_events=True,
         was_asked_to_end=lambda: slurm_folder.is_marked_cancelled(paths),
         doubt_s=_DOUBT_S,
-        gpus=gpus,
+        gpus=gpus if given is not None else gpus[: _count_given() or None],
     )
     supervise(box, job, ticket.seed, choose(job.sandbox != "off"), pid_fd, surroundings)
     return 0
 
 
-def _fit(job: JobSpec, gpus: List[Gpu]) -> JobSpec:
+def _fit(job: JobSpec, given: Optional[List[Gpu]]) -> JobSpec:
     """The job within what Slurm gave it."""
-    given = _given_gpus(gpus)
     # Where they cannot be told apart, the variables are handed on as they are.
     variables = {} if given is not None else {name: os.environ[name] for name in _GPU_VARIABLES if name in os.environ}
     limits = job.limits
@@ -76,12 +76,20 @@ def _fit(job: JobSpec, gpus: List[Gpu]) -> JobSpec:
 
 def _given_gpus(gpus: List[Gpu]) -> Optional[List[Gpu]]:
     """NVIDIA's, by the numbers that the driver gives them in this job, or by their UUIDs; None: some could not be told."""
-    text = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     by_name = {name: gpu for gpu in gpus if gpu.vendor == "nvidia" for name in (str(gpu.index), gpu.uuid) if name}
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = _listed("CUDA_VISIBLE_DEVICES")
     if not names or any(name not in by_name for name in names):
         return None
     return [by_name[name] for name in names]
+
+
+def _count_given() -> int:
+    """0: not told."""
+    return max(len(_listed(variable)) for variable in _GPU_VARIABLES)
+
+
+def _listed(variable: str) -> List[str]:
+    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
 
 
 def _memory_mib(environment: "os._Environ[str]") -> Optional[int]:
