@@ -187,9 +187,17 @@ class TestCluster implements SlurmCluster {
     await ended;
   }
 
+  /** Not all of a job's processes show their environment to a user who is not root. */
+  async #endJobs(): Promise<void> {
+    if (!this.#children.has('slurmctld')) return;
+    await this.run('scancel', `--user=${userInfo().username}`);
+    await this.#until('the end of all jobs', async () => (await this.run('squeue', '-h')) === '');
+  }
+
   async remove(): Promise<void> {
+    await this.#endJobs().catch(() => {});
     for (const name of ['slurmctld', 'slurmd', 'munged']) await this.#end(name, 'SIGKILL');
-    // A job outlives its daemons. Everything that was started for this cluster has its configuration in the environment.
+    // What is left outlives the daemons. All that was started for this cluster has its configuration in its environment.
     const mark = `SLURM_CONF=${this.configFile}`;
     const deadline = Date.now() + READY_DEADLINE_MS;
     for (let left = await withEnvironment(mark); left.length > 0; left = await withEnvironment(mark)) {

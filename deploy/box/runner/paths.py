@@ -125,14 +125,18 @@ def make_scratch(paths: JobPaths) -> None:
     """Makes the scratch folder; refuses a shared base that somebody else prepared."""
     base = os.path.dirname(paths.scratch)
     if base != paths.folder:
-        try:
-            os.mkdir(base, 0o711)
-        except FileExistsError:
-            pass
-        found = os.lstat(base)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise PermissionError(f"{base} is not this user's own folder")
+        make_scratch_base(base)
     os.mkdir(paths.scratch, 0o711)
+
+
+def make_scratch_base(base: str) -> None:
+    try:
+        os.mkdir(base, 0o711)
+    except FileExistsError:
+        pass
+    found = os.lstat(base)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{base} is not this user's own folder")
 
 
 def _others_can_enter(path: str) -> bool:

@@ -8,33 +8,28 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import stat
 import sys
-import tempfile
-import time
 from typing import List, Optional
 
-import disk
 import slurm_folder
 from gpus import Gpu, list_gpus
 from paths import BoxPaths
 from protocol import JobSpec, LimitsSpec
 from python_choice import choose
+from slurm_scratch import hold_scratch, release_scratch, scratch_base
 from supervisor import Surroundings, supervise
 
 #: What Slurm sets for the GPUs of a job.
 _GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 #: Slurm signals every process of a job, one after the other.
 _DOUBT_S = 1.0
-#: No job of ours lasts so long: what is older was left by a node that went down.
-_LEFTOVER_S = 3 * 24 * 3600.0
 
 
 def supervise_slurm_job(box: BoxPaths, job_key: str, no_gpus: bool = False) -> int:
     """The exit code of the batch script. Raises RequestError, BoxFailure, OSError."""
     # Blocked until the supervisor can handle it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    box = dataclasses.replace(box, scratch_base=_scratch_base())
+    box = dataclasses.replace(box, scratch_base=scratch_base())
     paths = box.job(job_key)
     taker = os.environ.get("SLURM_JOB_ID", "")
     if not taker.isdigit():
@@ -44,7 +39,7 @@ def supervise_slurm_job(box: BoxPaths, job_key: str, no_gpus: bool = False) -> i
     if ticket is None:
         print(f"job {taker} of Slurm has no ticket for {job_key}: it ran before, or was withdrawn", file=sys.stderr)
         return 0
-    _remove_leftovers(box.scratch_base)
+    scratch_fd = hold_scratch(paths.scratch)
     gpus = [] if no_gpus else list_gpus()
     given = [] if no_gpus else _given_gpus(gpus)
     job = _fit(slurm_folder.read_job(paths), given)
@@ -57,6 +52,7 @@ def supervise_slurm_job(box: BoxPaths, job_key: str, no_gpus: bool = False) -> i
         gpus=gpus if given is not None else gpus[: _count_given() or None],
     )
     supervise(box, job, ticket.seed, choose(job.sandbox != "off"), pid_fd, surroundings)
+    release_scratch(paths.scratch, scratch_fd)
     return 0
 
 
@@ -98,22 +94,3 @@ def _memory_mib(environment: "os._Environ[str]") -> Optional[int]:
         return int(per_node) or None
     per_cpu, cpus = environment.get("SLURM_MEM_PER_CPU", ""), environment.get("SLURM_CPUS_ON_NODE", "")
     return int(per_cpu) * int(cpus) or None if per_cpu.isdigit() and cpus.isdigit() else None
-
-
-def _scratch_base() -> str:
-    # Not a home that nodes share: slow, and root is nobody there.
-    return os.path.join(tempfile.gettempdir(), f"hotlap-slurm-{os.geteuid()}")
-
-
-def _remove_leftovers(base: str) -> None:
-    try:
-        entries = list(os.scandir(base))
-    except OSError:
-        return
-    for entry in entries:
-        try:
-            found = entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(found.st_mode) and time.time() - found.st_mtime > _LEFTOVER_S:
-                disk.remove_tree(entry.path)
-        except OSError:
-            continue
