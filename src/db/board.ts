@@ -24,10 +24,14 @@ export async function listBoardEntries(
         select n.number from hotlap.leaderboard_versions n
         where n.leaderboard_id = ranked.leaderboard_id and n.task_version_id = judge.id) end as "oldVersion"
     from (
-      select e.*, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
-        rank() over (order by hotlap.sort_score(e.score, ${key.scoreAscending})) as rank
-      from hotlap.best_entries e
-      where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+      -- Ordered and cut before anything is joined: the rest of a long board is only ranked.
+      select * from (
+        select e.*, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
+          rank() over (order by hotlap.sort_score(e.score, ${key.scoreAscending})) as rank
+        from hotlap.best_entries e
+        where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+      ) board
+      order by sort_score, achieved_at, submission_id limit ${page.limit} offset ${page.offset}
     ) ranked
     join hotlap.users u on u.id = ranked.user_id
     join hotlap.submissions s on s.id = ranked.submission_id
@@ -36,8 +40,7 @@ export async function listBoardEntries(
     left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = ranked.gpu_type
     left join hotlap.rejudges r on r.id = sc.rejudge_id
     join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
-    order by ranked.sort_score, ranked.achieved_at, ranked.submission_id
-    limit ${page.limit} offset ${page.offset}`;
+    order by ranked.sort_score, ranked.achieved_at, ranked.submission_id`;
   return { entries, total: count?.total ?? 0 };
 }
 
