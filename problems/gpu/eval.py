@@ -9,6 +9,7 @@ travels as raw bytes and is compared in the judge. Without a GPU everything runs
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 
@@ -97,6 +98,13 @@ class Bench:
         return raw
 
     def profile(self):
+        torch = self.torch
+        # A profiler of the machine watches, and PyTorch's own would be in its way: it looks for this range.
+        if self.on_gpu and "1" in (os.environ.get("POPCORN_NCU"), os.environ.get("GPU_DUMP_CODE_OBJECT")):
+            with torch.cuda.nvtx.range("custom_kernel"):
+                self.kernel(self.data)
+                self.synchronize()
+            return {"report": ""}
         from torch.profiler import ProfilerActivity
         from torch.profiler import profile as record
 
@@ -105,6 +113,8 @@ class Bench:
             self.kernel(self.data)
             if self.on_gpu:
                 self.synchronize()
+        if os.path.isdir(os.environ.get("HOTLAP_PROFILE_DIR", "")):
+            profiler.export_chrome_trace(os.path.join(os.environ["HOTLAP_PROFILE_DIR"], "trace.json"))
         order = "self_cuda_time_total" if self.on_gpu else "self_cpu_time_total"
         return {"report": profiler.key_averages().table(sort_by=order, row_limit=40)}
 

@@ -363,8 +363,9 @@ class Judge:
             except Rejected as fault:
                 self.put_fault(f"benchmark.{i}", fault)
                 return False
-            text = base64.b64encode(report.encode(errors="replace"), altchars=b"+*").decode()
-            put(f"benchmark.{i}.report", text)
+            if report:
+                text = base64.b64encode(report.encode(errors="replace"), altchars=b"+*").decode()
+                put(f"benchmark.{i}.report", text)
         return True
 
 

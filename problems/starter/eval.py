@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 
@@ -71,6 +72,8 @@ class Bench:
 
         profiler = cProfile.Profile()
         profiler.runcall(self.kernel, self.data)
+        if os.path.isdir(os.environ.get("HOTLAP_PROFILE_DIR", "")):
+            profiler.dump_stats(os.path.join(os.environ["HOTLAP_PROFILE_DIR"], "profile.pstats"))
         text = io.StringIO()
         pstats.Stats(profiler, stream=text).sort_stats("tottime").print_stats(40)
         return {"report": text.getvalue()}

@@ -37,6 +37,7 @@ const timeoutMs: Record<Exclude<Verb, 'follow' | 'status'>, number> = {
   cancel: 60_000,
   probe: 120_000,
   health: 30_000,
+  trace: 60_000,
   forget: 60_000,
   sweep: 120_000,
 };
@@ -158,6 +159,12 @@ export class BoxAgent {
   /** How the GPUs are at this moment; empty on a machine without any. */
   async health(): Promise<GpuHealth[]> {
     return (await this.#request('health', {})).gpus;
+  }
+
+  /** A part of the recording of a stage, from a byte on: up to a mebibyte. Null when there is none. */
+  async trace(jobKey: string, stage: string, from: number): Promise<Buffer | null> {
+    const { piece } = await this.#request('trace', { job_key: jobKey, stage, from });
+    return piece === null ? null : Buffer.from(piece, 'base64');
   }
 
   /** Removes the folder of a finished job. */

@@ -25,6 +25,13 @@ export interface Compilation {
   exitCode: number | null;
 }
 
+export interface Profile {
+  /** `ncu`, `rocprofv3`, or empty: the evaluation program's own means. */
+  profiler: string;
+  /** Why the box's profiler was not used after all. */
+  problem: string | null;
+}
+
 export interface StageOutcome {
   name: string;
   mode: string;
@@ -35,6 +42,8 @@ export interface StageOutcome {
   durationMs: number;
   exitCode: number | null;
   compilation: Compilation | null;
+  /** By what a stage in profile mode was profiled. */
+  profile: Profile | null;
   tests: TestCase[];
   benchmarks: BenchmarkCase[];
   /** What the run reports by name (`metric.<name>`). */
@@ -99,6 +108,7 @@ function readStage(report: StageReport, sent: Pick<StageSpec, 'name' | 'cases'> 
     durationMs: report.duration_ms,
     exitCode: exitCodeOf(report),
     compilation: compilationOf(report),
+    profile: report.profile ? { profiler: report.profile.profiler, problem: report.profile.problem } : null,
     tests: readTestLines(last),
     benchmarks: readBenchmarkLines(last),
     metrics: readMetricLines(last),

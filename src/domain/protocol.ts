@@ -140,6 +140,20 @@ export const stageReport = processReport.extend({
   warmup: processReport.nullable(),
   /** How nvcc ended; where it did not end with 0, nothing of the stage was run. Absent with lang `py`. */
   build: processReport.extend({ command: z.string() }).nullable().optional(),
+  /** Of profile mode. */
+  profile: z
+    .object({
+      /** `ncu` or `rocprofv3`; empty where the evaluation program profiled by its own means. */
+      profiler: z.string(),
+      /** Why the machine's own profiler was not used after all, in words. */
+      problem: z.string().nullable(),
+      /** A zip archive, which the verb `trace` hands out; null: nothing was recorded. */
+      trace: z
+        .object({ bytes: z.number().int().positive(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+        .nullable(),
+    })
+    .nullable()
+    .optional(),
   /** A worker of the evaluation died (segfault, kill, os._exit) and the stage was ended for it. */
   worker_died: z.boolean(),
   /** More than the cap arrived on the result pipe and the stage was ended for it. */
@@ -290,6 +304,8 @@ export const verbValue = {
   probe: probeReport,
   /** Quick: meant for between two jobs. */
   health: z.object({ gpus: z.array(gpuHealth) }),
+  /** A part of what a stage recorded, base64, from byte `from` on; empty at its end, null when there is none. */
+  trace: z.object({ piece: z.string().nullable() }),
   /** Removes the folder of a finished job. */
   forget: z.object({ removed: z.boolean() }),
   /** Ends and removes every job of this instance whose key is not in `keep`, and that is older than `older_than_s`. */

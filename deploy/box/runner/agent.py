@@ -7,6 +7,7 @@ An agent whose archive was removed ends at the next request instead of answering
 """
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import threading
 from typing import Any, Callable, Dict, Optional, Union
 
 from local_launch import LocalLaunch
-from protocol import PROTOCOL_VERSION, BoxFailure, RequestError, check_job_key, to_json
+from protocol import PROTOCOL_VERSION, BoxFailure, RequestError, check_job_key, check_stage_name, to_json
 from slurm_launch import SlurmLaunch
 
 #: The archive that this runs from, or the folder.
@@ -42,6 +43,7 @@ class Agent:
             "status": lambda _id, request: {"state": launch.state(_job_key(request))},
             "probe": lambda _id, _request: launch.probe(),
             "health": lambda _id, _request: {"gpus": launch.health()},
+            "trace": lambda _id, request: self._trace(request),
             "forget": lambda _id, request: {"removed": launch.forget(_job_key(request))},
             "sweep": lambda _id, request: {"removed": launch.sweep(_keep(request), _older_than_s(request))},
         }
@@ -122,13 +124,23 @@ class Agent:
         return {"attached": self._launch.start(request.get("job"), request.get("seed"))}
 
     def _follow(self, request_id: int, request: Dict[str, Any]) -> Any:
-        start = request.get("from", 0)
-        if isinstance(start, bool) or not isinstance(start, int) or start < 0:
-            raise RequestError("bad-request", "from: a whole number was expected")
+        start = _whole_number(request, "from")
         result = self._launch.follow(
             _job_key(request), start, lambda event: self._send({"id": request_id, "event": event})
         )
         return {"result": result}
+
+    def _trace(self, request: Dict[str, Any]) -> Any:
+        stage, start = check_stage_name(request.get("stage")), _whole_number(request, "from")
+        piece = self._launch.read_trace(_job_key(request), stage, start)
+        return {"piece": None if piece is None else base64.b64encode(piece).decode()}
+
+
+def _whole_number(request: Dict[str, Any], name: str) -> int:
+    value = request.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise RequestError("bad-request", f"{name}: a whole number was expected")
+    return value
 
 
 def _job_key(request: Dict[str, Any]) -> str:

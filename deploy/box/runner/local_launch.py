@@ -1,7 +1,7 @@
 """Jobs on this machine itself: what a plain box's agent does with each verb. slurm_launch.py has the cluster's."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from end_job import cancel_job, forget_job, sweep_jobs
 from follow import follow_job
@@ -11,6 +11,7 @@ from job_folder import read_state
 from paths import BoxPaths
 from probe import probe
 from python_choice import choose
+from traces import read_piece
 
 
 class LocalLaunch:
@@ -29,6 +30,9 @@ class LocalLaunch:
 
     def state(self, job_key: str) -> str:
         return read_state(self._box.job(job_key))
+
+    def read_trace(self, job_key: str, stage: str, start: int) -> Optional[bytes]:
+        return read_piece(self._box.job(job_key), stage, start)
 
     def forget(self, job_key: str) -> bool:
         return forget_job(self._box, job_key)

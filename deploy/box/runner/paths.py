@@ -51,6 +51,14 @@ class JobPaths:
         return os.path.join(self.folder, "reserve")
 
     @property
+    def traces(self) -> str:
+        return os.path.join(self.folder, "traces")
+
+    def trace(self, stage: str) -> str:
+        """What profile mode recorded in a stage."""
+        return os.path.join(self.traces, stage + ".zip")
+
+    @property
     def log(self) -> str:
         return os.path.join(self.folder, "supervisor.log")
 

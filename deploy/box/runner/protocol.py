@@ -115,6 +115,22 @@ class BuildReport(ProcessReport):
 
 
 @dataclass
+class TraceReport:
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class ProfileReport:
+    #: Empty: the evaluation program profiled by its own means.
+    profiler: str = ""
+    #: Why the machine's own profiler was not used after all, in words.
+    problem: Optional[str] = None
+    #: What the verb `trace` hands out.
+    trace: Optional[TraceReport] = None
+
+
+@dataclass
 class StageReport(ProcessReport):
     name: str = ""
     mode: str = ""
@@ -123,6 +139,7 @@ class StageReport(ProcessReport):
     timeout_s: float = 0.0
     warmup: Optional[ProcessReport] = None
     build: Optional[BuildReport] = None
+    profile: Optional[ProfileReport] = None
     worker_died: bool = False
     overflow: bool = False
     lines: List[Tuple[str, str]] = field(default_factory=list)
@@ -170,6 +187,13 @@ def to_json(value: Any) -> str:
 def check_job_key(value: Any) -> str:
     if not isinstance(value, str) or not JOB_KEY.fullmatch(value) or value.startswith("."):
         raise RequestError("bad-request", f"job_key: {value!r} is no job key")
+    return value
+
+
+def check_stage_name(value: Any) -> str:
+    """It names a file too."""
+    if not isinstance(value, str) or not JOB_KEY.fullmatch(value) or value.startswith("."):
+        raise RequestError("bad-request", f"stage: {value!r} is no name of a stage")
     return value
 
 
@@ -338,6 +362,7 @@ def _parse_stage(where: str, value: Any) -> StageSpec:
         cases=fields.take("cases", (str,)),
     )
     fields.end()
+    check_stage_name(stage.name)
     if stage.mode not in MODES:
         raise RequestError("bad-request", f"{where}.mode: {stage.mode!r} is none of {', '.join(MODES)}")
     return stage

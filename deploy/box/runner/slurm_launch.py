@@ -27,6 +27,7 @@ from slurm_commands import QueueEntry, SlurmAway, SlurmRefused
 from slurm_follow import Watch, follow_slurm_job
 from slurm_probe import probe_cluster
 from slurm_queue import SlurmQueue
+from traces import read_piece
 
 _FORGET_S = 20.0
 #: A supervisor ends its processes within milliseconds; after that Slurm ends all of them.
@@ -88,7 +89,9 @@ class SlurmLaunch:
 
     def _sbatch(self, paths: JobPaths, job: JobSpec, lock: int) -> int:
         prepare_s = sum(step.timeout_s for step in (job.warmup, job.build) if step is not None)
-        limit_s = sum(stage.timeout_s for stage in job.stages) + prepare_s + _ROOM_S
+        # A profile may be tried twice, with the machine's profiler and without.
+        stages_s = sum(stage.timeout_s * (2 if stage.mode == "profile" else 1) for stage in job.stages)
+        limit_s = stages_s + prepare_s + _ROOM_S
         arguments = batch_arguments(self.options, self.name(job.job_key), limit_s, paths.log, job.world_size or 1)
         gpus = [] if self.options.asks_for_gpus else ["--no-gpus"]
         script = batch_script(self.runner, self.box, "supervise", *gpus, job.job_key)
@@ -189,6 +192,9 @@ class SlurmLaunch:
                 return "dead"
             time.sleep(0.1)
         return "running"
+
+    def read_trace(self, job_key: str, stage: str, start: int) -> Optional[bytes]:
+        return read_piece(self.box.job(job_key), stage, start)
 
     def forget(self, job_key: str) -> bool:
         if self.state(job_key) in ("unknown", "running"):

@@ -3,19 +3,25 @@
 The warm-up runs the participant's file before anything is judged. It gets the problem's modules, which submissions
 import, but neither the evaluation program nor cases, seed or result pipe, and passes on nothing but its caches. Since
 every later room gets a copy of these, one is enough.
+
+In profile mode the evaluation runs under the machine's profiler. Should that fail, or record nothing, the stage is run
+once more without it: a profiler that may not read the GPU's counters is nobody's fault who submitted something.
 """
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional
 
 from build import run_build
-from contained_process import Command
+from evaluation import evaluate
 from events import EventLog, utc_now
 from job_site import JobSite
-from protocol import BoxFailure, ProcessReport, StageReport, StageSpec, WarmupSpec
-from result_pipe import Progress, ResultLines
+from profiler import find_profiler
+from protocol import ProcessReport, ProfileReport, StageReport, StageSpec, WarmupSpec
+from recording import Recording
+from traces import TraceStore
 
 PASSING_EXIT_CODES = (0, 112)
 
@@ -27,13 +33,17 @@ class StageRunner:
     site: JobSite
     seed: Optional[int]
     events: EventLog
+    traces: TraceStore
 
     def run(self, index: int, stage: StageSpec) -> StageReport:
         """Raises BoxFailure and OSError: what goes wrong with the submission is in the report."""
         report = StageReport(name=stage.name, mode=stage.mode, timeout_s=stage.timeout_s, started_at=utc_now())
         if (index > 0 or self._prepare(stage, report)) and not self.site.wakeups.cancelled:
             self.events.write("stage", stage=stage.name, state="running")
-            self._evaluate(f"stage-{index}", stage, report)
+            if stage.mode == "profile":
+                report = self._profile(f"stage-{index}", stage, report)
+            else:
+                evaluate(self.site, f"stage-{index}", stage, self.seed, self.events, report)
         report.finished_at = utc_now()
         if not self.site.wakeups.cancelled:
             self.events.write("stage", stage=stage.name, state="finished", passed=has_passed(report))
@@ -64,88 +74,25 @@ class StageRunner:
         self.site.prepare(room, argv, env, [sink], warmup.timeout_s).copy_to(report)
         return report
 
-    def _evaluate(self, name: str, stage: StageSpec, report: StageReport) -> None:
-        site, job = self.site, self.site.job
-        results = ResultLines()
-        progress = Progress(stage.cases.count("\n"))
-        control = _Control()
+    def _profile(self, name: str, stage: StageSpec, blank: StageReport) -> StageReport:
+        problem = None
+        profiler = find_profiler(self.site.visible)
+        if profiler is not None:
+            report = copy.deepcopy(blank)
+            recording = Recording(self.traces.receive(stage.name), self.traces.most_bytes, profiler)
+            evaluate(self.site, name, stage, self.seed, self.events, report, recording)
+            if self.site.wakeups.cancelled or (has_passed(report) and recording.trace is not None):
+                return self._recorded(report, ProfileReport(profiler.name, None, recording.trace))
+            problem = recording.find_problem(report)
+        recording = Recording(self.traces.receive(stage.name), self.traces.most_bytes, None)
+        evaluate(self.site, name + "-plain", stage, self.seed, self.events, blank, recording)
+        return self._recorded(blank, ProfileReport("", problem, recording.trace))
 
-        def on_result(data: bytes) -> None:
-            for key, value in results.feed(data):
-                if progress.feed(key, value):
-                    self.events.write("progress", stage=stage.name, done=progress.done, of=progress.of)
-
-        sources = job.build.sources if job.build is not None else []
-        files = {path: text for path, text in job.files.items() if path not in sources}
-        room = site.make_room(name, files, stage.cases)
-        result_fd, popcorn_fd = os.pipe()
-        control_fd, control_write = os.pipe()
-        launch_read, launch_write = os.pipe()
-        try:
-            seed = "" if self.seed is None else str(self.seed)
-            os.write(launch_write, f"{control_write}\n{seed}\n".encode())
-            os.close(launch_write)
-            env = site.environment(room)
-            env.update(POPCORN_FD=str(popcorn_fd), HOTLAP_LAUNCH_FD=str(launch_read))
-            if job.world_size is not None:
-                # As many as there are, which may be more than a case wants.
-                env["POPCORN_GPUS"] = str(len(site.visible) or job.world_size)
-            launcher = os.path.join(room.own, "launcher.py" if job.build is None else "launch_program.py")
-            ended = site.run(
-                room,
-                Command(
-                    argv=[site.policy.python, launcher, job.main, stage.mode, room.cases, room.cache],
-                    env=env,
-                    timeout_s=stage.timeout_s,
-                    pass_fds=[popcorn_fd, control_write, launch_read, *site.hand_in_cache(env)],
-                    readers={result_fd: on_result, control_fd: control.feed},
-                    stop_if=lambda: results.overflow or control.has_worker_died,
-                    on_processes=site.on_processes,
-                ),
-            )
-            report.exceeded = room.read_exceeded()
-        finally:
-            os.close(result_fd)
-            os.close(control_fd)
-            room.leave()
-        results.end(ended.by_itself)
-        ended.copy_to(report)
-        report.lines = results.lines
-        report.malformed_lines = results.malformed
-        report.overflow = results.overflow
-        if control.has_worker_died:
-            report.worker_died = True
-            report.exit_code, report.signal = control.worker_end()
-        if not control.is_ready and ended.by_itself and not site.wakeups.is_cancelled_after_all():
-            # The launcher's first act was never reached, so no code of the participant's ran.
-            raise BoxFailure("sandbox-failed", f"the evaluation could not be started: {ended.stderr[-500:].strip()}")
-
-
-class _Control:
-    """What the launcher says: `ready`, `worker-died <exit code>`, `reply-refused 1`."""
-
-    def __init__(self) -> None:
-        self._data = b""
-
-    def feed(self, data: bytes) -> None:
-        self._data = (self._data + data)[:4096]
-
-    @property
-    def is_ready(self) -> bool:
-        return self._data.startswith(b"ready\n")
-
-    @property
-    def has_worker_died(self) -> bool:
-        return b"\nworker-died " in self._data
-
-    def worker_end(self) -> Tuple[Optional[int], Optional[int]]:
-        """The dead worker's (exit code, signal): they say more than those of the process that noticed."""
-        text = self._data.split(b"\nworker-died ", 1)[1].split(b"\n")[0]
-        try:
-            code = int(text)
-        except ValueError:
-            return 1, None
-        return (None, -code) if code < 0 else (code, None)
+    def _recorded(self, report: StageReport, profile: ProfileReport) -> StageReport:
+        report.profile = profile
+        if profile.trace is not None:
+            self.traces.count(profile.trace)
+        return report
 
 
 def has_passed(report: StageReport) -> bool:

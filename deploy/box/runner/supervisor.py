@@ -29,6 +29,7 @@ from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, Syst
 from python_choice import Choice
 from stage import StageRunner, has_passed
 from supervisor_name import take_name
+from traces import TraceStore
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def supervise(
             result.system.gpu = leased[0].model if leased else ""
             result.system.device_count = len(leased)
         site = _make_site(paths, job, choice, leased, gpus if leased is None else leased, wakeups)
-        _run_stages(site, seed, events, result.stages)
+        _run_stages(site, StageRunner(site, seed, events, TraceStore(paths)), result.stages)
         if wakeups.cancelled and surroundings.was_asked_to_end():
             result.outcome = "cancelled"
         elif wakeups.cancelled:
@@ -107,6 +108,8 @@ def _make_site(
 ) -> JobSite:
     make_scratch(paths)
     programs = ["warmup", "cache_pack", "launcher" if job.build is None else "launch_program"]
+    if any(stage.mode == "profile" for stage in job.stages):
+        programs.append("profiled")
     return JobSite(
         job=job,
         policy=choice.policy,
@@ -121,8 +124,7 @@ def _make_site(
     )
 
 
-def _run_stages(site: JobSite, seed: Optional[int], events: EventLog, reports: List[StageReport]) -> None:
-    runner = StageRunner(site, seed, events)
+def _run_stages(site: JobSite, runner: StageRunner, reports: List[StageReport]) -> None:
     for index, stage in enumerate(site.job.stages):
         if site.wakeups.cancelled:
             return
