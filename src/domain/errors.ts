@@ -359,7 +359,8 @@ export const boxErrorRemedies: Record<BoxErrorKind, string> = {
   'runner-crashed': 'Look at the job folder on the box; the machine may have run out of memory or rebooted.',
   'protocol-error': 'The box answered what Hotlap does not understand; its login shell may print text.',
   'unknown-job': 'The job folder on the box is gone; the job is started again.',
-  'cluster-away': 'Look at `scontrol ping` and `squeue` on the login node; Hotlap waits and asks again.',
+  'cluster-away':
+    'See what squeue and scontrol ping say on the login node, and try again when the cluster has come round.',
   'cluster-refused':
-    'Partition, account, QoS, GPU or further options do not fit the cluster: try them there with `sbatch`, then remove the box and add it again.',
+    'Partition, account, QoS, GPU or further options do not fit the cluster. Try them there with sbatch, and add the box with what works.',
 };

@@ -99,12 +99,8 @@ async function checkCluster(
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     // A full queue is no fault of the cluster.
-    const isBusy = error.kind === 'cluster-away';
-    add({
-      name: 'Trouble',
-      state: isBusy ? 'warn' : 'bad',
-      text: `${error.message}. ${boxErrorRemedies[error.kind]}`,
-    });
+    if (error.kind === 'cluster-away') add({ name: 'Cluster', state: 'warn', text: error.message });
+    else add({ name: 'Trouble', state: 'bad', text: `${error.message}. ${boxErrorRemedies[error.kind]}` });
     return { findings, healthy: false };
   }
 }

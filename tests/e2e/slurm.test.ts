@@ -74,6 +74,21 @@ describe.concurrent('a cluster', () => {
     expect(report.python_path).toMatch(/^\//);
   });
 
+  it('that has no node free is asked again, and the look that was begun is not begun anew', async () => {
+    const agent = await (await box.connectTo('slurm here', held)).agent();
+    const asked = agent.probe().catch((error: unknown) => error);
+    expect(await asked).toMatchObject({
+      kind: 'cluster-away',
+      message: expect.stringContaining('JobHeldUser'),
+    });
+    const looks = async () =>
+      (await box.cluster.run('squeue', '-h', '-o', '%A %j')).match(/^\d+(?= .*\.probe-)/gm) ?? [];
+    const [look, ...others] = await looks();
+    expect(others).toEqual([]);
+    await box.cluster.run('scontrol', 'release', look ?? '');
+    expect((await agent.probe()).slurm?.gpu_types).toEqual([]);
+  });
+
   it('refuses options that do not fit it, in the words of Slurm, and keeps nothing', async () => {
     const lost = await box.connectTo('slurm here', { partition: 'nowhere' });
     await expect((await lost.agent()).probe()).rejects.toMatchObject({

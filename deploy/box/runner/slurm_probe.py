@@ -23,7 +23,6 @@ from slurm_follow import read_tail
 if TYPE_CHECKING:
     from slurm_launch import SlurmLaunch
 
-_PATIENCE_S = 90.0
 _LIMIT_S = 240.0
 _STALE_S = 3600.0
 #: What the script prints around the report: a login profile may print text too.
@@ -69,21 +68,23 @@ def _probe_node(launch: "SlurmLaunch") -> Dict[str, Any]:
     name = launch.name(f".probe-{key}")
     log = os.path.join(launch.box.home, f"probe-{key}.log")
     launch.box.make()
+    # Below what Hotlap allows a probe.
+    patience_s = 2.5 * launch.options.patience_s
     started = time.monotonic()
     report = _read_report(log)
     job_id: Optional[int] = None
     submitted = False
     while report is None:
-        alive = launch.queue.look(_PATIENCE_S).alive(name)
+        alive = launch.queue.look(patience_s).alive(name)
         slurm_folder.refresh(launch.box.home)
         report = _read_report(log)
         if report is not None:
             break
         if alive:
             job_id = alive[0].job_id
-            if time.monotonic() - started > _PATIENCE_S:
+            if time.monotonic() - started > patience_s:
                 why = f" ({alive[0].reason})" if alive[0].reason else ""
-                raise BoxFailure("cluster-away", f"the look at a node, job {job_id}, still waits in the cluster{why}; ask again")
+                raise BoxFailure("cluster-away", f"the look at a node, job {job_id}, still waits in the cluster{why}")
         elif not submitted:
             _remove(log)
             script = batch_script(launch.runner, launch.box, "probe", "--mark", _MARK)
