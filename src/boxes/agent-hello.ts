@@ -1,6 +1,6 @@
 /** The first line of an agent: that it is one, and that it speaks our protocol. */
 import type { z } from 'zod';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { helloLine, PROTOCOL_VERSION } from '../domain/protocol.ts';
 import { excerpt } from './lines.ts';
 import type { Channel } from './transport.ts';

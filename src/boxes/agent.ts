@@ -9,7 +9,7 @@
  * then, so that an agent that hangs on a healthy connection is noticed too.
  */
 import type { z } from 'zod';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import {
   type GpuHealth,
   type JobEvent,

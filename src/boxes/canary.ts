@@ -1,7 +1,7 @@
 /** Runs the canary program (deploy/box/canary) on a box, like a submission and in the same sandbox. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { type Canary, canary, type JobSpec, PROTOCOL_VERSION } from '../domain/protocol.ts';
 import type { BoxConnection } from './connection.ts';
 import { forgetJob, runOnBox } from './run-on-box.ts';

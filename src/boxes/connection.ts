@@ -10,7 +10,7 @@
  * is still in its place.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import type { SlurmOptions } from '../domain/slurm.ts';
 import { type AgentOptions, BoxAgent } from './agent.ts';
 import { localTransport } from './local.ts';

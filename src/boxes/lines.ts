@@ -1,5 +1,5 @@
 /** Bytes into lines, as they come over a wire: cut anywhere, in the middle of a character too. */
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { START_MARK, START_MARK_END } from './shell.ts';
 
 /** The longest line that the protocol has a use for is a job's result. */

@@ -2,7 +2,7 @@
  * This machine as a box: the transport is a child process, no shell between.
  */
 import { spawn } from 'node:child_process';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { channelOver, collect, type RunningCommand } from './running-command.ts';
 import type { Transport } from './transport.ts';
 

@@ -9,7 +9,7 @@
  *
  * A cancelled job is followed to its end like any other: its result comes when its processes are dead.
  */
-import { BoxError, type BoxErrorKind } from '../domain/errors.ts';
+import { BoxError, type BoxErrorKind } from '../domain/box-error.ts';
 import type { JobEvent, JobResult, JobSpec } from '../domain/protocol.ts';
 import type { BoxAgent } from './agent.ts';
 import type { BoxConnection } from './connection.ts';

@@ -5,7 +5,7 @@
  * name and renames, and names a full disk by its errno instead of in the language of the box.
  */
 import { z } from 'zod';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { excerpt } from './lines.ts';
 import { DEFAULT_ROOT, runnerPath } from './paths.ts';
 import type { RunnerArchive } from './runner-archive.ts';

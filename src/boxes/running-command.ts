@@ -3,7 +3,7 @@
  */
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { afterMark, excerpt, NoMark, splitLines } from './lines.ts';
 import type { Channel, ExecOptions, ExecResult } from './transport.ts';
 

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NodeSSH } from 'node-ssh';
 import PQueue from 'p-queue';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
-import { BoxError } from '../domain/errors.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { excerpt } from './lines.ts';
 import { channelOver, collect, type RunningCommand } from './running-command.ts';
 import { killLine, loginShellLine } from './shell.ts';

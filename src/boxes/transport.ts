@@ -5,7 +5,7 @@
  * A transport is one connection. Once it is lost it stays lost: everything under way fails with the BoxError
  * `channel-lost`, the listeners of `onLost` are told once, and a new one has to be made.
  */
-import type { BoxError } from '../domain/errors.ts';
+import type { BoxError } from '../domain/box-error.ts';
 
 /** A command held open. Lines are UTF-8 without their newline. */
 export interface Channel {

@@ -70,3 +70,42 @@ export async function listBoardTops(
     from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
     group by e.leaderboard_id, e.gpu_type, l.score_ascending`;
 }
+
+/** What the HTTP API shows: best entries with their file names, read in the order of an index, ranks counted on the way. */
+export async function listBoardPage(
+  db: Db,
+  key: BoardKey,
+  page: { limit: number; offset: number },
+): Promise<(BoardEntry & { fileName: string; submittedAt: Date })[]> {
+  // Two spellings, so that each one's order is that of its index.
+  const order = key.scoreAscending ? db`e.score` : db`e.score desc`;
+  return db<(BoardEntry & { fileName: string; submittedAt: Date })[]>`
+    select ranked.rank, ranked.user_id as "userId", u.name as "userName", ranked.submission_id as "submissionId",
+      ranked.score, ranked.achieved_at as "achievedAt", s.file_name as "fileName", s.created_at as "submittedAt"
+    from (
+      select e.user_id, e.submission_id, e.score, e.achieved_at, rank() over (order by ${order}) as rank
+      from hotlap.best_entries e
+      where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
+      order by ${order}, e.achieved_at, e.submission_id limit ${page.limit} offset ${page.offset}
+    ) ranked
+    join hotlap.users u on u.id = ranked.user_id
+    join hotlap.submissions s on s.id = ranked.submission_id
+    order by ranked.rank, ranked.achieved_at, ranked.submission_id`;
+}
+
+/** Entries on a board; with a user, that user's eligible submissions there. */
+export async function countBoardEntries(
+  db: Db,
+  key: Pick<BoardKey, 'leaderboardId' | 'gpuType'>,
+  userId: string | null,
+): Promise<number> {
+  const [row] =
+    userId === null
+      ? await db<{ count: number }[]>`
+          select count(*) as count from hotlap.best_entries
+          where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`
+      : await db<{ count: number }[]>`
+          select count(*) as count from hotlap.eligible_entries
+          where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${userId}`;
+  return row?.count ?? 0;
+}

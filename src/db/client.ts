@@ -58,14 +58,21 @@ export function isConnectionError(error: unknown): boolean {
  */
 export function connect(
   databaseUrl: string,
-  /** `keep`: connections are not replaced after a while, because a session's lock hangs on one. */
-  options: { maxConnections: number; log: Log; keep?: boolean },
+  /**
+   * `keep`: connections are not replaced after a while, because a session's lock hangs on one. `statementTimeoutMs`: the
+   * server gives up a statement that takes longer.
+   */
+  options: { maxConnections: number; log: Log; keep?: boolean; statementTimeoutMs?: number },
 ): Sql {
   const sql = postgres<{ bigint: postgres.PostgresType<number> }>(databaseUrl, {
     max: options.maxConnections,
     ...(options.keep && { max_lifetime: null }),
     types: { bigint: { to: 20, from: [20], serialize: String, parse: parseBigint } },
-    connection: { application_name: 'hotlap', search_path: 'hotlap' },
+    connection: {
+      application_name: 'hotlap',
+      search_path: 'hotlap',
+      ...(options.statementTimeoutMs && { statement_timeout: options.statementTimeoutMs }),
+    },
     onnotice: (notice) => options.log.debug({ notice }, 'PostgreSQL notice'),
     // The library waits up to 20 s between attempts; a server that restarts is back much sooner.
     backoff: (attempt) => Math.min(2, 0.05 * 2 ** attempt),

@@ -8,10 +8,10 @@
  * Lock order everywhere: the owner's row (job-owner.ts), then its jobs. A claim touches a job's row alone.
  */
 import { CPU_TYPE } from '../domain/box.ts';
-import type { BoxErrorKind } from '../domain/errors.ts';
+import type { BoxErrorKind } from '../domain/box-error.ts';
 import type { Mode } from '../domain/submission.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
-import type { Db } from './client.ts';
+import type { Db, Sql } from './client.ts';
 
 export interface Lease {
   jobId: number;
@@ -37,7 +37,7 @@ export interface Progress {
 }
 
 /** How long a job waits for a new holder after its process was killed. */
-const LEASE_SECONDS = 15;
+export const LEASE_SECONDS = 15;
 export const LEASE_RENEWAL_MS = 5000;
 /** After a failure another box of the same GPU type is preferred for so long. */
 const AVOID_BOX_SECONDS = 60;
@@ -322,4 +322,12 @@ export async function notifyJobs(db: Db): Promise<void> {
 /** Tells whoever shows submission `id` that it changed. */
 export async function notifyProgress(db: Db, submissionId: number): Promise<void> {
   await db`select pg_notify('hotlap_progress', ${String(submissionId)})`;
+}
+
+/** `changed` is told of every submission that was, by whatever process. */
+export async function listenProgress(
+  sql: Sql,
+  changed: (submissionId: number) => void,
+): Promise<{ unlisten(): Promise<void> }> {
+  return sql.listen('hotlap_progress', (text) => changed(Number(text)));
 }

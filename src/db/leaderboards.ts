@@ -2,6 +2,7 @@
 import type { Origin } from '../domain/problem-source.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
 import type { Db } from './client.ts';
+import type { Visibility } from './invites.ts';
 
 export interface Leaderboard {
   id: number;
@@ -12,6 +13,7 @@ export interface Leaderboard {
   /** Of the task, counted per board from 1. */
   version: number;
   scoreAscending: boolean;
+  visibility: Visibility;
   gpus: string[];
 }
 
@@ -23,13 +25,29 @@ const columns = (db: Db) => db`
   l.id, l.name, l.set_name as "setName", l.deadline, l.task_version_id as "taskVersionId",
   (select n.number from hotlap.leaderboard_versions n
    where n.leaderboard_id = l.id and n.task_version_id = l.task_version_id) as version,
-  l.score_ascending as "scoreAscending",
+  l.score_ascending as "scoreAscending", l.visibility,
   array(select g.gpu_type from hotlap.leaderboard_gpus g
         where g.leaderboard_id = l.id order by g.position) as gpus`;
 
 /** In the order of their names. */
 export async function listLeaderboards(db: Db): Promise<Leaderboard[]> {
   return db<Leaderboard[]>`select ${columns(db)} from hotlap.leaderboards l order by lower(l.name)`;
+}
+
+/** Those that a person, or nobody in particular (null), may see; by name. */
+export async function listLeaderboardsFor(db: Db, userId: string | null): Promise<Leaderboard[]> {
+  return db<Leaderboard[]>`
+    select ${columns(db)} from hotlap.leaderboards l
+    where l.visibility = 'public' or exists (
+      select from hotlap.board_members m where m.leaderboard_id = l.id and m.user_id = ${userId})
+    order by lower(l.name)`;
+}
+
+/** A version never changes, so that it may be kept. */
+export async function loadTaskVersions(db: Db, ids: number[]): Promise<{ id: number; task: Task }[]> {
+  const rows = await db<{ id: number; definition: unknown }[]>`
+    select id, definition from hotlap.task_versions where id = any(${ids})`;
+  return rows.map((row) => ({ id: row.id, task: taskDefinition.parse(row.definition) }));
 }
 
 /** Names are compared without regard to case. */

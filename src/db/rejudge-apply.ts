@@ -46,6 +46,9 @@ export async function applyRejudge(sql: Sql, id: number, endedBy: string): Promi
     if (rows.length === 0) return null;
     const changes = await swapVerdicts(tx, id, rejudge.leaderboardId);
     await tx`
+      select hotlap.summarise_submission(e.submission_id) from (
+        select distinct submission_id from hotlap.rejudge_entries where rejudge_id = ${id} and judged) e`;
+    await tx`
       update hotlap.rejudges set status = 'applied', ended_at = now(), ended_by = ${endedBy} where id = ${id}`;
     await keepPlaces(tx, id, changes);
     return changes;

@@ -2,7 +2,7 @@
  * Storing what came of a job, and what follows from it, in one transaction: runs, per-GPU scores, best entries, the
  * submission's status, and the messages that are now owed.
  */
-import type { BoxErrorKind } from '../domain/errors.ts';
+import type { BoxErrorKind } from '../domain/box-error.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Db, Sql } from './client.ts';
 import { lockOwner, settleOwner } from './job-owner.ts';

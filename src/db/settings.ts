@@ -13,3 +13,21 @@ export async function installationName(db: Db): Promise<string> {
   if (!row) throw new Error('settings lost the row that was just written');
   return row.value;
 }
+
+/** Whether submissions are taken at all; `message` is for those who are refused. */
+export interface Acceptance {
+  open: boolean;
+  message: string | null;
+}
+
+export async function findAcceptance(db: Db): Promise<Acceptance> {
+  const [row] = await db<{ value: Acceptance }[]>`select value from hotlap.settings where key = 'acceptance'`;
+  return row?.value ?? { open: true, message: null };
+}
+
+/** Kept until it is set again, restarts included. */
+export async function setAcceptance(db: Db, acceptance: Acceptance): Promise<void> {
+  await db`
+    insert into hotlap.settings (key, value) values ('acceptance', ${db.json({ ...acceptance })})
+    on conflict (key) do update set value = excluded.value, updated_at = now()`;
+}

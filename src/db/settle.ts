@@ -4,6 +4,7 @@ import { type JobStanding, standingOf } from '../domain/rank.ts';
 import type { Failure } from '../domain/stage-failure.ts';
 import type { JobStatus, Mode } from '../domain/submission.ts';
 import type { Db } from './client.ts';
+import { giveBackQuota } from './quota.ts';
 
 /** Two jobs of one submission may end at the same moment; the second must see what the first wrote. */
 export async function lockSubmission(tx: Db, submissionId: number): Promise<void> {
@@ -57,7 +58,18 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   }
 
   const open = jobs.some((job) => ['queued', 'leased', 'running'].includes(job.status));
-  if (open) return;
+  if (!open) await closeSubmission(tx, submissionId, submission, jobs, reasons);
+  // Last, because it looks at all of the above.
+  await tx`select hotlap.summarise_submission(${submissionId})`;
+}
+
+async function closeSubmission(
+  tx: Db,
+  submissionId: number,
+  submission: { cancelled: boolean },
+  jobs: SettledJob[],
+  reasons: string[],
+): Promise<void> {
   const stopped = jobs.filter((job) => job.status === 'cancelled').length;
   // Without its sender's word too, where somebody ended every job on the boxes themselves.
   const cancelled = stopped === jobs.length || (submission.cancelled && stopped > 0);
@@ -65,7 +77,9 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   const closed = await tx`
     update hotlap.submissions set status = ${status}, finished_at = now(), reason = ${reasons.join('; ') || null}
     where id = ${submissionId} and status in ('queued', 'running') returning id`;
-  if (closed.length === 1) await oweMessages(tx, submissionId);
+  if (closed.length === 0) return;
+  if (jobs.some((job) => job.status === 'failed')) await giveBackQuota(tx, submissionId);
+  await oweMessages(tx, submissionId);
 }
 
 export function jobStanding(job: SettledJob): JobStanding {
@@ -81,7 +95,7 @@ export function jobStanding(job: SettledJob): JobStanding {
 }
 
 /** The best eligible entry of one user on one GPU type, from all of that user's submissions. */
-async function refreshBestEntry(
+export async function refreshBestEntry(
   tx: Db,
   key: { leaderboardId: number; gpuType: string; userId: string },
 ): Promise<void> {
@@ -125,7 +139,8 @@ async function oweMessages(tx: Db, submissionId: number): Promise<void> {
     insert into hotlap.outbox (kind, submission_id, dedupe_key)
     select 'announcement', s.id, 'announcement-' || s.id || '-' || s.rerun
     from hotlap.submissions s
-    where s.id = ${submissionId}
+    join hotlap.leaderboards l on l.id = s.leaderboard_id
+    where s.id = ${submissionId} and l.visibility = 'public'
       and exists (select from hotlap.submission_scores where submission_id = s.id and eligible)
     on conflict (dedupe_key) do nothing`;
   await tx`select pg_notify('hotlap_outbox', '')`;

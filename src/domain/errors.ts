@@ -13,6 +13,8 @@ interface ErrorRow {
   text: string;
   /** What to do about it. */
   next: string;
+  /** The same where no slash commands are at hand. */
+  nextHttp?: string;
 }
 
 /** Every refusal that a user can meet. */
@@ -56,11 +58,13 @@ export const userErrors = {
     status: 404,
     text: 'There is no leaderboard `{leaderboard}`.',
     next: 'Pick one from `/leaderboard list`. Open now: {open}.',
+    nextHttp: 'Open now: {open}.',
   },
   'deadline-passed': {
     status: 403,
     text: 'The deadline of `{leaderboard}` passed on {deadline}.',
     next: 'Its results stay in `/leaderboard show`; `/leaderboard list` shows what is still open.',
+    nextHttp: 'Its results stay where they are; submit to a leaderboard that is still open.',
   },
   'unknown-mode': {
     status: 400,
@@ -71,6 +75,7 @@ export const userErrors = {
     status: 400,
     text: '`{leaderboard}` has no cases for mode {mode}.',
     next: '`/leaderboard task` shows which it has.',
+    nextHttp: 'Choose another mode.',
   },
   'unknown-gpu': {
     status: 400,
@@ -101,11 +106,13 @@ export const userErrors = {
     status: 404,
     text: 'There is no submission #{id}.',
     next: '`/submissions mine` lists yours with their numbers.',
+    nextHttp: 'Your list of submissions has the numbers of yours.',
   },
   'not-your-submission': {
     status: 403,
     text: 'Submission #{id} belongs to somebody else.',
     next: '`/submissions mine` lists yours.',
+    nextHttp: 'Your list of submissions has the numbers of yours.',
   },
   'nothing-to-cancel': {
     status: 409,
@@ -131,6 +138,41 @@ export const userErrors = {
     status: 400,
     text: '#{a} was submitted to `{first}` and #{b} to `{second}`.',
     next: 'Compare two submissions to the same leaderboard; `/submissions mine` lists yours.',
+  },
+  'not-accepting': {
+    status: 503,
+    text: 'No submissions are taken at the moment.{message}',
+    next: 'Nothing was stored. Submit it again later.',
+  },
+  banned: {
+    status: 403,
+    text: 'You are banned from making submissions{until}.{reason}',
+    next: 'An organiser can tell you more.',
+  },
+  'closed-leaderboard': {
+    status: 403,
+    text: 'You do not have access to `{leaderboard}`: it is closed.',
+    next: 'Ask an organiser for an invite code.',
+  },
+  'rate-limited': {
+    status: 429,
+    text: 'Rate limit exceeded: {used}/{max} {category} submissions to `{leaderboard}` within an hour.',
+    next: 'Try again in {seconds}s.',
+  },
+  'still-stopping': {
+    status: 409,
+    text: 'Submission #{id} is cancelled, but still being ended on its box.',
+    next: 'Delete it again in a minute.',
+  },
+  'problem-directory': {
+    status: 400,
+    text: 'Invalid problem directory `{directory}`: {problem}',
+    next: 'Name a folder below the problems folder whose task.yml is in order and names GPU types.',
+  },
+  'leaderboard-has-submissions': {
+    status: 400,
+    text: 'Could not delete leaderboard `{leaderboard}` with existing submissions.',
+    next: 'Force it to destroy its {count} submissions as well.',
   },
   'unknown-template': {
     status: 404,
@@ -289,6 +331,9 @@ export class UserError extends Error {
   readonly text: string;
   /** What to do about it, one or two sentences. */
   readonly next: string;
+  /** The same without slash commands. */
+  readonly nextHttp: string;
+  readonly details: Readonly<Record<string, string | number>>;
 
   constructor(code: UserErrorCode, details: Record<string, string | number> = {}) {
     const row: ErrorRow = userErrors[code];
@@ -301,6 +346,8 @@ export class UserError extends Error {
     this.status = row.status;
     this.text = text;
     this.next = fill(row.next);
+    this.nextHttp = fill(row.nextHttp ?? row.next);
+    this.details = details;
   }
 }
 
@@ -312,55 +359,3 @@ function plain(detail: string): string {
   // Half a surrogate pair, given or cut off, is no valid JSON for Discord.
   return short.toWellFormed();
 }
-
-/** Why a box could not do its work. The retry table (scheduler/retry.ts) says what happens then. */
-export const boxErrorKinds = [
-  'unreachable',
-  'auth-refused',
-  'host-key-changed',
-  'channel-lost',
-  'no-python',
-  'disk-full',
-  'sandbox-failed',
-  'tool-missing',
-  'runner-crashed',
-  'protocol-error',
-  'unknown-job',
-  'cluster-away',
-  'cluster-refused',
-] as const;
-export type BoxErrorKind = (typeof boxErrorKinds)[number];
-
-/** Our failure, not the participant's. `message` is for operators: it may name hosts and paths. */
-export class BoxError extends Error {
-  readonly kind: BoxErrorKind;
-
-  constructor(kind: BoxErrorKind, message: string, options?: { cause?: unknown }) {
-    // It is stored, and PostgreSQL stores neither NUL characters nor lone surrogates.
-    super(message.replaceAll('\u0000', '\ufffd').toWellFormed(), options);
-    this.name = 'BoxError';
-    this.kind = kind;
-  }
-}
-
-/** Both sentences of a BoxError in words for an organiser: what happened, and the usual remedy. */
-export const boxErrorRemedies: Record<BoxErrorKind, string> = {
-  unreachable:
-    'Check that the host is up, that its SSH port is open to this machine, and the host name and port.',
-  'auth-refused': 'Add Hotlap’s public key to `~/.ssh/authorized_keys` of that user on the box.',
-  'host-key-changed':
-    'If the machine was reinstalled, remove the box and add it again to confirm the new key; if not, somebody may stand between.',
-  'channel-lost': 'The connection broke; Hotlap connects again by itself.',
-  'no-python': 'Install Python 3.9 or newer on the box (`python3` on the PATH).',
-  'disk-full': 'Free some disk space on the box.',
-  'sandbox-failed': 'Run `bwrap --version` on the box; install or repair bubblewrap.',
-  'tool-missing':
-    'Install on the box what the message names, or take the GPU type off the leaderboard of that problem.',
-  'runner-crashed': 'Look at the job folder on the box; the machine may have run out of memory or rebooted.',
-  'protocol-error': 'The box answered what Hotlap does not understand; its login shell may print text.',
-  'unknown-job': 'The job folder on the box is gone; the job is started again.',
-  'cluster-away':
-    'See what squeue and scontrol ping say on the login node, and try again when the cluster has come round.',
-  'cluster-refused':
-    'Partition, account, QoS, GPU or further options do not fit the cluster. Try them there with sbatch, and add the box with what works.',
-};

@@ -13,11 +13,13 @@ import { cancelQueuedSubmissions } from '../db/cancel.ts';
 import type { Db, Sql } from '../db/client.ts';
 import { insertJob, notifyJobs, notifyProgress } from '../db/jobs.ts';
 import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../db/leaderboards.ts';
+import { useQuota } from '../db/quota.ts';
 import { insertSubmission, saveReplyTarget, storeCode } from '../db/submissions.ts';
 import { saveUser } from '../db/users.ts';
 import { UserError } from '../domain/errors.ts';
 import { hasCases, jobPriorities } from '../domain/job.ts';
 import { type Door, type Mode, modeLabels } from '../domain/submission.ts';
+import { admit } from './admission.ts';
 import { readDirectives } from './directives.ts';
 import {
   checkAgainstBoard,
@@ -37,6 +39,8 @@ export interface Draft {
   board: LeaderboardWithTask;
   mode: Mode;
   gpus: GpuChoice;
+  /** An organiser lets it in after the deadline. */
+  afterDeadline?: boolean;
 }
 
 /** Reads and checks; throws UserError; stores nothing. */
@@ -46,20 +50,33 @@ export async function examine(db: Db, file: SourceFile, wishes: Wishes): Promise
   const mode = chooseMode(wishes);
 
   const now = new Date();
-  const boards = await listLeaderboards(db);
-  const open = boards
-    .filter((board) => board.deadline === null || board.deadline > now)
-    .map((item) => item.name);
-  const name = chooseLeaderboard(wishes, directives, open);
+  const name = chooseLeaderboard(wishes, directives, await listOpenNames(db));
   const board = await findLeaderboard(db, name);
-  if (board === null)
-    throw new UserError('unknown-leaderboard', { leaderboard: name, open: listOrNone(open) });
+  if (board === null) throw await unknownLeaderboard(db, name);
 
-  checkAgainstBoard(file.name, board, now);
+  checkAgainstBoard(file.name, board, now, wishes);
   if (!hasCases(board.task, mode)) {
     throw new UserError('mode-without-cases', { leaderboard: board.name, mode: modeLabels[mode] });
   }
-  return { file, board, mode, gpus: chooseGpus(wishes, directives, board) };
+  const { afterDeadline = false } = wishes;
+  return { file, board, mode, gpus: chooseGpus(wishes, directives, board), afterDeadline };
+}
+
+/** The refusal that names what there is instead. */
+export async function unknownLeaderboard(db: Db, name: string): Promise<UserError> {
+  return new UserError('unknown-leaderboard', {
+    leaderboard: name,
+    open: listOrNone(await listOpenNames(db)),
+  });
+}
+
+/** Of the boards that everybody may enter. */
+async function listOpenNames(db: Db): Promise<string[]> {
+  const now = new Date();
+  const boards = await listLeaderboards(db);
+  return boards
+    .filter((board) => board.visibility === 'public' && (board.deadline === null || board.deadline > now))
+    .map((board) => board.name);
 }
 
 export interface Sender {
@@ -75,10 +92,11 @@ export interface Sender {
 export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sender): Promise<number> {
   const { board, mode } = draft;
   // The choice may have taken minutes; the deadline counts at the moment of storing.
-  checkAgainstBoard(draft.file.name, board, new Date());
+  checkAgainstBoard(draft.file.name, board, new Date(), draft);
 
   return sql.begin(async (tx) => {
     await saveUser(tx, sender.user);
+    const quota = await admit(tx, { user: sender.user, board, mode });
     if (sender.supersede)
       await cancelQueuedSubmissions(tx, { userId: sender.user.id, leaderboardId: board.id, mode });
     const submissionId = await insertSubmission(tx, {
@@ -91,6 +109,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
       door: sender.door,
       secretSeed: mode === 'leaderboard' ? freshSeed() : null,
     });
+    await useQuota(tx, submissionId, quota);
     for (const gpuType of gpus) {
       const job = {
         submissionId,

@@ -1,6 +1,7 @@
 /** `node src/main.ts problem ...`: the arguments, and how every way to end becomes an exit code. A verb is loaded when it is asked for. */
 import { inspect, parseArgs } from 'node:util';
-import { BoxError, boxErrorRemedies, UserError } from '../domain/errors.ts';
+import { BoxError, boxErrorRemedies } from '../domain/box-error.ts';
+import { UserError } from '../domain/errors.ts';
 import { modes, parseMode } from '../domain/submission.ts';
 import { printable, styled } from './terminal.ts';
 import { command, UsageError, usage } from './usage.ts';

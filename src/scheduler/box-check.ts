@@ -9,6 +9,7 @@ import type { BoxConnection } from '../boxes/connection.ts';
 import { endBoxCheck, listDevicesInUse, saveBaseline, takeBoxCheck } from '../db/box-checks.ts';
 import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
+import { BoxError, boxErrorRemedies } from '../domain/box-error.ts';
 import {
   canaryText,
   type Finding,
@@ -17,7 +18,6 @@ import {
   judgeIdle,
   judgeProbe,
 } from '../domain/box-health.ts';
-import { BoxError, boxErrorRemedies } from '../domain/errors.ts';
 import type { JobSpec } from '../domain/protocol.ts';
 
 /** Longer than a look may take: it ends by itself should we die in the middle. */

@@ -11,8 +11,8 @@ import type { BoxConnection } from '../boxes/connection.ts';
 import { clearQuarantines, countFailuresInARow, listDevicesInUse, quarantineBox } from '../db/box-checks.ts';
 import { type BoxRow, notifyBoxes, setBoxState } from '../db/boxes.ts';
 import { claimJob, jobsAliveOn, type Lease, takeOverJob } from '../db/jobs.ts';
+import { BoxError } from '../domain/box-error.ts';
 import { judgeIdle } from '../domain/box-health.ts';
-import { BoxError } from '../domain/errors.ts';
 import { jobKey } from '../domain/job.ts';
 import { type RunEnd, type RunJobParts, runJob, toRunAgain } from './run-job.ts';
 

@@ -2,7 +2,7 @@
  * What happens after a failure of ours: how long a job waits before its next attempt, by the kind of failure. When the
  * delays of a kind are used up, the submission fails as "our fault".
  */
-import type { BoxErrorKind } from '../domain/errors.ts';
+import type { BoxErrorKind } from '../domain/box-error.ts';
 
 const second = 1000;
 const minute = 60 * second;

@@ -24,7 +24,7 @@ import {
   requeueJob,
 } from '../db/jobs.ts';
 import { storeBoxFailure, storeJobCancelled, storeJobResult } from '../db/results.ts';
-import { BoxError, type BoxErrorKind } from '../domain/errors.ts';
+import { BoxError, type BoxErrorKind } from '../domain/box-error.ts';
 import { jobSpecFor } from '../domain/job.ts';
 import { readOutcome } from '../domain/outcome.ts';
 import type { JobResult, JobSpec } from '../domain/protocol.ts';

@@ -14,7 +14,7 @@ import { installRunner } from '../../src/boxes/runner-install.ts';
 import { connectSsh, fingerprintOf, type SshOptions, scanHostKey } from '../../src/boxes/ssh.ts';
 import { loadOrCreateKey } from '../../src/boxes/ssh-key.ts';
 import type { Transport } from '../../src/boxes/transport.ts';
-import type { BoxError } from '../../src/domain/errors.ts';
+import type { BoxError } from '../../src/domain/box-error.ts';
 import { type Sshd, type SshdOptions, sshdMissing, startSshd } from '../support/sshd.ts';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boxErrorKinds, boxErrorRemedies } from '../../src/domain/errors.ts';
+import { boxErrorKinds, boxErrorRemedies } from '../../src/domain/box-error.ts';
 import { retryDelayMs } from '../../src/scheduler/retry.ts';
 
 describe('a job that a box failed', () => {

@@ -1,0 +1,46 @@
+/** Whether somebody may submit to a board at all, by whatever door: asked in the transaction that stores the submission. */
+import { findBan } from '../db/bans.ts';
+import type { Db } from '../db/client.ts';
+import { findBoardAccess } from '../db/invites.ts';
+import { lockQuota, type QuotaKey, quotaCategory } from '../db/quota.ts';
+import { findAcceptance } from '../db/settings.ts';
+import { UserError } from '../domain/errors.ts';
+import type { Mode } from '../domain/submission.ts';
+
+/** Throws UserError, or returns what the submission is to be charged to. */
+export async function admit(
+  tx: Db,
+  attempt: { user: { id: string }; board: { id: number; name: string }; mode: Mode },
+): Promise<QuotaKey> {
+  const { user, board, mode } = attempt;
+  const acceptance = await findAcceptance(tx);
+  if (!acceptance.open) throw new UserError('not-accepting', { message: afterBlank(acceptance.message) });
+
+  const ban = await findBan(tx, user.id);
+  if (ban) {
+    const until = ban.endsAt ? ` until ${ban.endsAt.toISOString().slice(0, 16).replace('T', ' ')} UTC` : '';
+    throw new UserError('banned', {
+      until,
+      reason: afterBlank(ban.reason && `The reason given: ${ban.reason.replace(/[.!?]?$/, '.')}`),
+    });
+  }
+  const access = await findBoardAccess(tx, board.name, user.id);
+  if (!access?.mayEnter) throw new UserError('closed-leaderboard', { leaderboard: board.name });
+
+  const key = { userId: user.id, leaderboardId: board.id, category: quotaCategory(mode) };
+  const quota = await lockQuota(tx, key);
+  if (quota && quota.used >= quota.maxPerHour) {
+    throw new UserError('rate-limited', {
+      used: quota.used,
+      max: quota.maxPerHour,
+      category: key.category,
+      leaderboard: board.name,
+      seconds: quota.waitSeconds,
+    });
+  }
+  return key;
+}
+
+function afterBlank(text: string | null): string {
+  return text ? ` ${text}` : '';
+}
