@@ -12,11 +12,13 @@ import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commands } from '../commands/index.ts';
 import { databaseAccounts } from './api/accounts.ts';
+import { Metrics } from './api/metrics.ts';
 import { type Api, startApi } from './api/server.ts';
 import { BoxPool } from './boxes/pool.ts';
 import { loadRunnerArchive } from './boxes/runner-archive.ts';
 import { loadOrCreateKey } from './boxes/ssh-key.ts';
 import { applySync } from './catalog/apply.ts';
+import { planDirectory } from './catalog/directory.ts';
 import { planSync } from './catalog/plan.ts';
 import { syncProblems } from './catalog/sync.ts';
 import type { Config } from './config.ts';
@@ -54,6 +56,9 @@ export interface App {
 interface StopOptions {
   endLocalJobs: boolean;
 }
+
+const API_CONNECTIONS = 8;
+const API_STATEMENT_TIMEOUT_MS = 20_000;
 
 type StopPart = (options: StopOptions) => Promise<void>;
 
@@ -101,8 +106,10 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       privateKey: key.privateKey,
     });
     stops.push(() => pool.close());
+    const http = config.roles.includes('api') ? prepareHttp(databaseUrl, log, stops) : null;
+    const metrics = http?.metrics ?? null;
     const playground = config.roles.includes('discord')
-      ? await startDiscord(config, { sql, databaseUrl, pool, publicKey: key.publicKey }, log, stops)
+      ? await startDiscord(config, { sql, databaseUrl, pool, publicKey: key.publicKey, metrics }, log, stops)
       : null;
     if (config.roles.includes('scheduler')) {
       await lookAtThisMachine(config, sql, pool, log);
@@ -110,7 +117,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       stops.push((options) => scheduler.stop(options));
       await scheduler.start();
     }
-    const api = config.roles.includes('api') ? await startHttp(config, sql, log, stops) : null;
+    const api = http && (await startHttp(config, http, log, stops));
     return { sql, playground, api, stop };
   } catch (error) {
     await stop();
@@ -118,12 +125,41 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   }
 }
 
-async function startHttp(config: Config, sql: Sql, log: Log, stops: StopPart[]): Promise<Api> {
+/** What the HTTP API has of its own before it listens: other parts count into its metrics. */
+interface HttpParts {
+  sql: Sql;
+  metrics: Metrics;
+}
+
+/** Connections of its own, so that people who read pages keep neither the scheduler nor the bot waiting. */
+function prepareHttp(databaseUrl: string, log: Log, stops: StopPart[]): HttpParts {
+  const sql = connect(databaseUrl, {
+    maxConnections: API_CONNECTIONS,
+    statementTimeoutMs: API_STATEMENT_TIMEOUT_MS,
+    log,
+  });
+  stops.push(() => sql.end({ timeout: 5 }));
+  return { sql, metrics: new Metrics(sql, log) };
+}
+
+async function startHttp(config: Config, http: HttpParts, log: Log, stops: StopPart[]): Promise<Api> {
   const { host, port, adminToken, publicUrl, apps } = config.api;
-  const accounts = databaseAccounts(sql, adminToken);
   const api = await starting(
     `the HTTP API cannot listen on ${host} port ${port} (HOTLAP_API_HOST, HOTLAP_API_PORT)`,
-    () => startApi({ sql, log, host, port, accounts, signIn: { publicUrl, apps } }),
+    () =>
+      startApi({
+        ...config.api,
+        ...http,
+        log,
+        accounts: databaseAccounts(http.sql, adminToken),
+        signIn: { publicUrl, apps },
+        exportsDir: join(config.dataDir, 'exports'),
+        problems: {
+          plan: (source, options) => planSync(http.sql, source, options),
+          planDirectory: (directory) => planDirectory(http.sql, config.problemsDir, directory),
+          apply: (plan) => applySync(http.sql, plan),
+        },
+      }),
   );
   stops.push(() => api.close());
   log.info({ url: api.url }, 'the HTTP API listens');
@@ -140,11 +176,11 @@ function knownApiUrl({ api, roles }: Config): string | null {
 /** The bot, on Discord or on a playground of our own. */
 async function startDiscord(
   config: Config,
-  parts: { sql: Sql; databaseUrl: string; pool: BoxPool; publicKey: string },
+  parts: { sql: Sql; databaseUrl: string; pool: BoxPool; publicKey: string; metrics: Metrics | null },
   log: Log,
   stops: StopPart[],
 ): Promise<Playground | null> {
-  const { sql, databaseUrl, pool } = parts;
+  const { sql, databaseUrl, pool, metrics } = parts;
   const lock = await starting('the bot could not start', () => takeBotLock(databaseUrl, log));
   stops.push(() => lock.release());
   const { port } = config.playground;
@@ -158,9 +194,16 @@ async function startDiscord(
 
   const { client, disconnect } = await starting(
     `Discord at ${discord.apiUrl} does not take us (DISCORD_TOKEN, DISCORD_API_URL)`,
-    () => connectDiscord({ apiUrl: discord.apiUrl, token: discord.token, log }),
+    () =>
+      connectDiscord({
+        apiUrl: discord.apiUrl,
+        token: discord.token,
+        log,
+        onRequest: metrics?.observeDiscord.bind(metrics),
+      }),
   );
   stops.push(() => disconnect());
+  metrics?.watchGateway(() => client.ws.ping);
   const applicationId = discord.applicationId ?? client.application.id;
   const declarations = commands.map((command) => command.data);
   await starting(

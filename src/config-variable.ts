@@ -23,6 +23,16 @@ export function optional<T>(schema: z.ZodType<T, string>): z.ZodType<T | null, s
 export const snowflake = optional(z.string().regex(/^\d{17,20}$/));
 export const SNOWFLAKE = 'a Discord id of 17 to 20 digits (switch on developer mode, right-click, "Copy ID")';
 
+/** Parts with commas between, each of this form; unset: none. */
+export function list(form: RegExp): z.ZodType<string[] | null, string | undefined> {
+  return optional(
+    z
+      .string()
+      .transform((text) => text.split(',').map((part) => part.trim()))
+      .pipe(z.array(z.string().regex(form))),
+  );
+}
+
 export function wholeNumber(from: number, to: number, fallback: number) {
   return z
     .string()

@@ -12,6 +12,7 @@ import { missingForSignIn, type SignInApps, signInApps } from './config-sign-in.
 import {
   address,
   isUrl,
+  list,
   optional,
   SNOWFLAKE,
   snowflake,
@@ -148,6 +149,16 @@ export const variables = {
     should: 'an http:// or https:// address such as https://api.github.com',
     schema: address('https://api.github.com'),
   }),
+  HOTLAP_API_TRUSTED_PROXIES: variable({
+    doc: 'Reverse proxies in front of the HTTP API, addresses or networks with commas between, whose word on whom they speak for is taken. Unset: none.',
+    should: 'IP addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/8',
+    schema: list(/^[\da-fA-F.:]+(\/\d{1,3})?$/),
+  }),
+  HOTLAP_API_CORS_ORIGINS: variable({
+    doc: 'Web pages of other origins that may call the HTTP API, with commas between. Unset: none.',
+    should: 'origins with commas between, such as https://example.org',
+    schema: list(/^https?:\/\/[^\s/,]+$/),
+  }),
   HOTLAP_SSH_KEY: variable({
     doc: 'Private key for the boxes. Unset: ssh/id_ed25519 in HOTLAP_DATA_DIR, made when first needed.',
     should: 'the path of a private key file',
@@ -213,6 +224,9 @@ export interface Config {
   api: {
     host: string;
     port: number;
+    /** Addresses and networks whose X-Forwarded-For is believed. */
+    trustedProxies: string[];
+    corsOrigins: string[];
     /** null: only tokens in the database open the admin routes. */
     adminToken: string | null;
     /** Without a slash at its end. */
@@ -312,6 +326,8 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
       adminToken: values.HOTLAP_ADMIN_TOKEN,
       publicUrl: values.HOTLAP_PUBLIC_URL,
       apps: signInApps(values),
+      trustedProxies: values.HOTLAP_API_TRUSTED_PROXIES ?? [],
+      corsOrigins: values.HOTLAP_API_CORS_ORIGINS ?? [],
     },
     boxes: {
       sshKeyPath: path.resolve(baseDir, values.HOTLAP_SSH_KEY ?? path.join(dataDir, 'ssh', 'id_ed25519')),

@@ -13,13 +13,23 @@ const commandLines: Record<string, (args: string[]) => Promise<number>> = {
   sync: async (args) => (await import('./sync-command.ts')).syncCommand(args),
 };
 
+/** For the whole process, instead of HOTLAP_ROLES. */
+const roleFlags: Record<string, string> = {
+  '--api-only': 'scheduler,api',
+  '--discord-only': 'discord,scheduler',
+};
+
 const USAGE = `Usage: node src/main.ts                  start Hotlap (settings: .env.example)
+       node src/main.ts --api-only       without Discord: HTTP API and scheduler
+       node src/main.ts --discord-only   without the HTTP API: bot and scheduler
        node src/main.ts problem --help   check and run problems, for their authors
        node src/main.ts sync --help      bring problems onto the boards, after showing what changes
 `;
 
 async function main([word, ...args]: string[]): Promise<void> {
   if (word === undefined) return serve();
+  const roles = Object.hasOwn(roleFlags, word) ? roleFlags[word] : undefined;
+  if (roles !== undefined && args.length === 0) return serve(roles);
   if (Object.hasOwn(commandLines, word)) {
     process.exitCode = await commandLines[word]?.(args);
     return;
@@ -29,13 +39,13 @@ async function main([word, ...args]: string[]): Promise<void> {
   process.exitCode = asked ? 0 : 2;
 }
 
-async function serve(): Promise<void> {
+async function serve(roles?: string): Promise<void> {
   const [{ startApp }, { loadEnvironment, parseConfig }, { createLog }] = await Promise.all([
     import('./app.ts'),
     import('./config.ts'),
     import('./log.ts'),
   ]);
-  const config = parseConfig(loadEnvironment());
+  const config = parseConfig({ ...loadEnvironment(), ...(roles && { HOTLAP_ROLES: roles }) });
   const log = createLog(config.log);
 
   const starting = startApp(config, log);

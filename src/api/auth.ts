@@ -9,6 +9,7 @@
  */
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { Refusal } from './errors.ts';
+import { patiently } from './patience.ts';
 
 export interface Caller {
   userId: string;
@@ -67,7 +68,7 @@ export function guards(
     if (token === null) return null;
     const by = web === null ? 'cli' : 'web';
     const find = by === 'web' ? accounts.findByWebId : accounts.findByCliId;
-    const user = isToken(token) ? await find(token) : null;
+    const user = isToken(token) ? await patiently(() => find(token)) : null;
     return user ? { ...user, by } : refuse(request, 'Invalid or unauthorized auth header');
   };
   return {

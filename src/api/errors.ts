@@ -31,6 +31,7 @@ export interface ErrorAnswer {
 }
 
 const RETRY_S = 5;
+const NOT_ACCEPTING_RETRY_S = 300;
 
 /** What Fastify itself refuses, in our words. */
 const fastifyErrors: Record<string, { status: number; code: string; detail: string }> = {
@@ -60,7 +61,11 @@ export function answerTo(error: unknown, requestId: string): ErrorAnswer & { isB
     retryAfterS,
     isBug: false,
   });
-  if (error instanceof UserError) return answer(error.status, error.code, `${error.text} ${error.next}`);
+  if (error instanceof UserError) {
+    const { seconds } = error.details;
+    const wait = typeof seconds === 'number' ? seconds : error.status === 503 ? NOT_ACCEPTING_RETRY_S : null;
+    return answer(error.status, error.code, `${error.text} ${error.nextHttp}`, wait);
+  }
   if (error instanceof Refusal) return answer(error.status, error.code, error.message, error.retryAfterS);
   if (hasZodFastifySchemaValidationErrors(error)) {
     const faults = error.validation.map((issue) => {
@@ -74,6 +79,10 @@ export function answerTo(error: unknown, requestId: string): ErrorAnswer & { isB
   if (known) return answer(known.status, known.code, known.detail);
   if (isConnectionError(error)) {
     return answer(503, 'database-away', 'The database is away for a moment. Try again.', RETRY_S);
+  }
+  // A row that the request refers to went away under it.
+  if (code === '23503') {
+    return answer(409, 'gone', 'Something that the request refers to was deleted meanwhile. Try again.');
   }
   // Class 22, data exception: a value that PostgreSQL cannot take, such as a NUL character in a name.
   if (/^22\d/.test(String(code))) return answer(422, 'invalid', 'A value of the request cannot be used.');

@@ -5,16 +5,34 @@
  * A request gets an id, then its caller (auth.ts), then its limits, and only then is its body read.
  */
 import { randomUUID } from 'node:crypto';
+import cors from '@fastify/cors';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { type Accounts, guards } from './auth.ts';
+import { describeApi } from './document.ts';
 import { handleError } from './errors.ts';
+import { defaultRates, type LimitRates, limitsFor } from './limits.ts';
+import { Metrics } from './metrics.ts';
 import type { SignIn } from './oauth.ts';
-import type { RouteParts, Server } from './route.ts';
+import { Progress } from './progress.ts';
+import { QueueView } from './queue-view.ts';
+import type { ProblemDesk, RouteParts, Server } from './route.ts';
+import { adminBanRoutes } from './routes/admin-bans.ts';
+import { adminExportRoutes } from './routes/admin-export.ts';
+import { adminInviteRoutes } from './routes/admin-invites.ts';
+import { adminLeaderboardRoutes } from './routes/admin-leaderboards.ts';
+import { adminLimitRoutes } from './routes/admin-limits.ts';
+import { adminOperationRoutes } from './routes/admin-operation.ts';
+import { adminSubmissionRoutes } from './routes/admin-submissions.ts';
 import { authRoutes } from './routes/auth.ts';
+import { boardRoutes } from './routes/boards.ts';
 import { healthRoutes } from './routes/health.ts';
+import { joinRoutes } from './routes/join.ts';
+import { ownSubmissionRoutes } from './routes/own-submissions.ts';
+import { submitRoutes } from './routes/submit.ts';
+import { takeMultipart } from './upload.ts';
 
 export interface ApiParts {
   sql: Sql;
@@ -24,6 +42,17 @@ export interface ApiParts {
   host: string;
   /** 0: any free one. */
   port: number;
+  problems: ProblemDesk;
+  /** For the files of exports; made when first needed. */
+  exportsDir: string;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  trustedProxies?: string[];
+  /** Origins of web pages that may call; none by default. */
+  corsOrigins?: string[];
+  /** Where other parts of this process count too. */
+  metrics?: Metrics;
+  /** Other limits than the usual ones. */
+  rates?: Partial<LimitRates>;
 }
 
 export interface Api {
@@ -53,6 +82,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     loggerInstance: parts.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    trustProxy: parts.trustedProxies?.length ? parts.trustedProxies : false,
     bodyLimit: BODY_LIMIT,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: BODY_TIMEOUT_MS,
@@ -80,8 +110,48 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     reply.header('x-request-id', request.id);
   });
 
-  const routeParts: RouteParts = { sql: parts.sql, log: parts.log, guards: guards(parts.accounts) };
-  healthRoutes(server, routeParts);
+  takeMultipart(server);
+  const metrics = parts.metrics ?? new Metrics(parts.sql, parts.log);
+  await metrics.start();
+  measure(server, metrics);
+  if (parts.corsOrigins?.length) await server.register(cors, { origin: parts.corsOrigins });
+  await describeApi(server);
+
+  const limits = await limitsFor(server, { ...defaultRates, ...parts.rates });
+  const progress = new Progress();
+  await progress.start(parts.sql);
+  const closing = new AbortController();
+  // Before connections are waited for: streams end with a word when they see it.
+  server.addHook('preClose', async () => closing.abort());
+  server.addHook('onClose', () => progress.stop());
+  const routeParts: RouteParts = {
+    sql: parts.sql,
+    log: parts.log,
+    guards: guards(parts.accounts, limits.wrongToken),
+    limits,
+    queue: new QueueView(parts.sql),
+    progress,
+    metrics,
+    exportsDir: parts.exportsDir,
+    problems: parts.problems,
+    closing: closing.signal,
+  };
+  for (const routes of [
+    healthRoutes,
+    boardRoutes,
+    ownSubmissionRoutes,
+    submitRoutes,
+    joinRoutes,
+    adminOperationRoutes,
+    adminSubmissionRoutes,
+    adminInviteRoutes,
+    adminLimitRoutes,
+    adminBanRoutes,
+    adminExportRoutes,
+    adminLeaderboardRoutes,
+  ]) {
+    routes(server, routeParts);
+  }
   authRoutes(server, { ...routeParts, signIn: parts.signIn });
   return server;
 }
@@ -109,5 +179,18 @@ function refuseUnknownRoutes(server: Server): void {
       .code(405)
       .header('allow', [...new Set(methods)].join(', '))
       .send({ detail: 'Method Not Allowed', code: 'method-not-allowed' });
+  });
+}
+
+/** Every answer is counted; changes and refusals are told in the log, without headers, queries or bodies. */
+function measure(server: Server, metrics: Metrics): void {
+  server.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const status = reply.statusCode;
+    metrics.observeHttp(request.method, route, status, reply.elapsedTime / 1000);
+    const line = { method: request.method, route, status, ms: Math.round(reply.elapsedTime) };
+    const user = request.caller?.userId ?? (request.admin ? `admin ${request.admin.name}` : undefined);
+    const quiet = status < 400 && request.method === 'GET';
+    request.log[quiet ? 'debug' : 'info']({ ...line, ...(user !== undefined && { user }) }, 'request');
   });
 }

@@ -1,7 +1,7 @@
 /** The discord.js client, pointed at Discord or at a stand-in that speaks its protocol. */
 import { Client, GatewayIntentBits } from 'discord.js';
 import type { Log } from '../log.ts';
-import { sendWholeBody } from './whole-body.ts';
+import { type MakeRequest, sendWholeBody } from './whole-body.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 
@@ -10,10 +10,12 @@ export async function connectDiscord(options: {
   apiUrl: string;
   token: string;
   log: Log;
+  /** Told of each request to the REST API that was answered, for metrics. */
+  onRequest?: Observe | undefined;
 }): Promise<{ client: Client<true>; disconnect(): Promise<void> }> {
   const client = new Client({
     intents: [GatewayIntentBits.Guilds],
-    rest: { api: options.apiUrl, makeRequest: sendWholeBody },
+    rest: { api: options.apiUrl, makeRequest: timed(sendWholeBody, options.onRequest) },
     // Nobody is pinged by a name in an embed.
     allowedMentions: { parse: [] },
   });
@@ -39,4 +41,16 @@ export async function connectDiscord(options: {
     await disconnect();
     throw error;
   }
+}
+
+type Observe = (method: string, path: string, status: number, seconds: number) => void;
+
+function timed(makeRequest: MakeRequest, observe: Observe | undefined): MakeRequest {
+  if (!observe) return makeRequest;
+  return async (url, init) => {
+    const since = performance.now();
+    const response = await makeRequest(url, init);
+    observe(init.method ?? 'GET', new URL(url).pathname, response.status, (performance.now() - since) / 1000);
+    return response;
+  };
 }

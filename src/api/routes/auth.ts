@@ -44,12 +44,15 @@ const linked = z.object({
 type Callback = { code?: string | undefined; state?: string | undefined; error?: string | undefined };
 
 export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn }): void {
-  const { sql } = parts;
+  const { sql, limits } = parts;
 
   server.get(
     '/auth/init',
     {
+      onRequest: limits.signIn,
       schema: {
+        summary: 'A new id for a command line, to be linked by signing in',
+        tags: ['accounts'],
         querystring: z.object({ provider: short }),
         response: { 200: z.object({ state: z.uuid() }) },
       },
@@ -66,7 +69,10 @@ export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn 
   server.get(
     '/auth/start/:provider',
     {
+      onRequest: limits.signIn,
       schema: {
+        summary: 'On to the sign-in page of the provider',
+        tags: ['accounts'],
         params: z.object({ provider: short }),
         querystring: z.object({ cli_id: z.uuid(), reset: z.enum(['true', 'false']).default('false') }),
       },
@@ -85,7 +91,10 @@ export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn 
   server.get(
     '/auth/cli/:provider',
     {
+      onRequest: limits.signIn,
       schema: {
+        summary: 'Where the provider sends the browser back to',
+        tags: ['accounts'],
         params: z.object({ provider: short }),
         querystring: z.object({ code: short.optional(), state: short.optional(), error: short.optional() }),
         response: { 200: linked },
@@ -111,7 +120,10 @@ export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn 
     );
     scope.post(
       '/auth/cli/confirm',
-      { schema: { hide: true, body: z.object({ ticket: short, answer: z.enum(['yes', 'no']) }) } },
+      {
+        onRequest: limits.signIn,
+        schema: { hide: true, body: z.object({ ticket: short, answer: z.enum(['yes', 'no']) }) },
+      },
       async (request, reply) =>
         orPage(request, reply, async () => {
           const { ticket, answer } = request.body as { ticket: string; answer: 'yes' | 'no' };

@@ -1,0 +1,62 @@
+/** The OpenAPI document, made from the zod schemas by which the routes check what comes and goes, and a page that shows it. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
+import type { Server } from './server-type.ts';
+
+const DESCRIPTION = `Submit code to leaderboards, follow it, and read results.
+
+People name themselves by \`X-Popcorn-Cli-Id\` (command lines) or \`X-Web-Auth-Id\` (the website), organisers by a bearer
+token. Every error is JSON with one string in \`detail\`. Scores are seconds unless a board says otherwise.`;
+
+const zodTransform = createJsonSchemaTransform({});
+const file = {
+  type: 'object',
+  required: ['file'],
+  properties: { file: { type: 'string', format: 'binary', description: 'With a file name; UTF-8 source' } },
+};
+
+/** Before any route is added. */
+export async function describeApi(server: Server): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Hotlap', description: DESCRIPTION, version: '1.0.0' },
+      components: {
+        securitySchemes: {
+          cli: { type: 'apiKey', in: 'header', name: 'X-Popcorn-Cli-Id' },
+          web: { type: 'apiKey', in: 'header', name: 'X-Web-Auth-Id' },
+          admin: { type: 'http', scheme: 'bearer' },
+        },
+      },
+    },
+    transform: (route) => {
+      const transformed = zodTransform(route as Parameters<typeof zodTransform>[0]);
+      // Uploads are read by hand, so no schema checks them.
+      if (route.schema?.consumes?.includes('multipart/form-data')) {
+        Object.assign(transformed.schema ?? {}, { body: file });
+      }
+      return transformed;
+    },
+  });
+  await server.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // Nothing is loaded from elsewhere, nor told to anybody.
+    uiConfig: { validatorUrl: null, docExpansion: 'list', tryItOutEnabled: true },
+    theme: { title: 'Hotlap: the HTTP API' },
+  });
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+}
+
+/** Whose header a route wants, for the document. */
+export const security = {
+  user: [{ cli: [] }, { web: [] }],
+  cliUser: [{ cli: [] }],
+  optionalUser: [{}, { cli: [] }, { web: [] }],
+  admin: [{ admin: [] }],
+  adminAndUser: [
+    { admin: [], cli: [] },
+    { admin: [], web: [] },
+  ],
+};

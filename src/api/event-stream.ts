@@ -1,0 +1,54 @@
+/**
+ * A submission followed as server-sent events: `status` when something changes, and every few seconds without a change;
+ * then one `result` or `error`, and the end. The stream only looks on: a client that goes away cancels nothing.
+ *
+ * The one client that reads this wants LF, an `event:` and one `data:` line per event and an empty line behind it, and
+ * reads each piece of the stream as text of its own: so everything beyond ASCII is escaped.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+export class EventStream {
+  readonly #reply: FastifyReply;
+  readonly #gone = new AbortController();
+  #ended = false;
+
+  constructor(request: FastifyRequest, reply: FastifyReply) {
+    this.#reply = reply;
+    // From here on the answer is ours alone.
+    reply.hijack();
+    reply.raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      // For nginx, which would hold events back.
+      'x-accel-buffering': 'no',
+      'x-request-id': request.id,
+    });
+    reply.raw.once('close', () => this.#gone.abort());
+    reply.raw.on('error', () => this.#gone.abort());
+  }
+
+  /** Aborted when the client is gone, or the stream has ended. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  send(event: 'status' | 'result' | 'error', data: unknown): void {
+    if (this.#ended || this.#gone.signal.aborted) return;
+    this.#reply.raw.write(`event: ${event}\ndata: ${asciiJson(data)}\n\n`);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#reply.raw.end();
+    this.#gone.abort();
+  }
+}
+
+export function asciiJson(data: unknown): string {
+  return JSON.stringify(data).replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: all that is not printable ASCII
+    /[^\x00-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

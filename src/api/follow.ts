@@ -1,0 +1,130 @@
+/** Follows one submission on an event stream to its end. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Sql } from '../db/client.ts';
+import { findSubmissionView, listRuns } from '../db/submissions.ts';
+import { failedByUs, type SubmissionView, withPlaces } from '../domain/submission.ts';
+import type { Log } from '../log.ts';
+import type { EventStream } from './event-stream.ts';
+import { fullResult } from './full-result.ts';
+import { patiently } from './patience.ts';
+import type { Progress } from './progress.ts';
+import type { QueueView } from './queue-view.ts';
+
+/** Proxies close what is silent for longer than half a minute or so; clients are promised a sign every 15 s. */
+const SILENCE_MS = 10_000;
+const MIN_INTERVAL_MS = 500;
+
+export interface FollowParts {
+  sql: Sql;
+  log: Log;
+  queue: QueueView;
+  progress: Progress;
+  /** Aborted when this process ends. */
+  closing: AbortSignal;
+}
+
+/** Never throws: whatever goes wrong is told on the stream. */
+export async function follow(parts: FollowParts, stream: EventStream, submissionId: number): Promise<void> {
+  try {
+    await followToEnd(parts, stream, submissionId);
+  } catch (error) {
+    parts.log.error({ error, submissionId }, 'a stream broke off');
+    const detail = `The connection to submission #${submissionId} was lost on our side; it goes on, and your list shows it.`;
+    stream.send('error', { status: 'error', detail, status_code: 503 });
+  } finally {
+    stream.end();
+  }
+}
+
+async function followToEnd(parts: FollowParts, stream: EventStream, submissionId: number): Promise<void> {
+  const { sql, progress, closing } = parts;
+  const since = Date.now();
+  let shown = '';
+  let shownAt = 0;
+  let wake = () => {};
+  const unwatch = progress.watch(submissionId, () => wake());
+  try {
+    while (!stream.gone.aborted) {
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const view = await patiently(() => viewWithPlaces(parts, submissionId));
+      if (!view) {
+        stream.send('error', {
+          status: 'error',
+          detail: `Submission #${submissionId} was deleted.`,
+          status_code: 410,
+        });
+        return;
+      }
+      if (!['queued', 'running'].includes(view.status)) return await sendEnd(sql, stream, view);
+      if (closing.aborted) {
+        const detail = `The server restarts. Submission #${submissionId} goes on; your list shows its result.`;
+        stream.send('error', { status: 'error', detail, status_code: 503 });
+        return;
+      }
+      const status = statusOf(view);
+      const text = JSON.stringify(status);
+      if (text !== shown || Date.now() - shownAt >= SILENCE_MS) {
+        stream.send('status', { ...status, elapsed_time: Math.round((Date.now() - since) / 1000) });
+        shown = text;
+        shownAt = Date.now();
+      }
+      await pause(MIN_INTERVAL_MS, stream.gone, closing);
+      await Promise.race([changed, pause(SILENCE_MS - MIN_INTERVAL_MS * 2, stream.gone, closing)]);
+    }
+  } finally {
+    unwatch();
+  }
+}
+
+async function pause(ms: number, ...signals: AbortSignal[]): Promise<void> {
+  await delay(ms, undefined, { signal: AbortSignal.any(signals) }).catch(() => {});
+}
+
+async function viewWithPlaces(parts: FollowParts, id: number): Promise<SubmissionView | null> {
+  const view = await findSubmissionView(parts.sql, id, true);
+  const waits = view?.gpus.some((gpu) => gpu.publicJob.status === 'queued');
+  return view && waits ? withPlaces(view, await parts.queue.places()) : view;
+}
+
+function statusOf(view: SubmissionView): Record<string, unknown> {
+  const lines = view.gpus.map((gpu) => {
+    const secret = gpu.publicJob.status === 'finished' ? gpu.secretJob : null;
+    const job = secret ?? gpu.publicJob;
+    const where = `${gpu.gpuType}${secret ? ' (secret run)' : ''}`;
+    if (job.status !== 'queued') {
+      const { progress } = job;
+      const count = progress && progress.of > 0 ? ` ${progress.done}/${progress.of}` : '';
+      return {
+        stage: progress?.stage ?? 'starting',
+        position: null,
+        text: `${where}: ${progress?.stage ?? 'starting'}${count}`,
+      };
+    }
+    if (job.boxesReady === 0) return { stage: 'queued', position: null, text: `${where}: waits for a box` };
+    const ahead = job.place?.ahead ?? null;
+    const text = ahead === null ? 'queued' : `queued, ${ahead} ahead`;
+    return { stage: 'queued', position: ahead, text: `${where}: ${text}` };
+  });
+  return {
+    status: 'processing',
+    submission_id: view.id,
+    stage: lines[0]?.stage ?? 'queued',
+    queue_position: lines[0]?.position ?? null,
+    message: `Submission ${view.id}: ${lines.map((line) => line.text).join('; ')}`,
+  };
+}
+
+async function sendEnd(sql: Sql, stream: EventStream, view: SubmissionView): Promise<void> {
+  const refuse = (detail: string, status: number) =>
+    stream.send('error', { status: 'error', detail, status_code: status, submission_id: view.id });
+  if (view.status === 'cancelled') return refuse(`Submission #${view.id} was cancelled.`, 409);
+  if (view.status === 'rejected')
+    return refuse(`Submission #${view.id} was rejected: ${view.reason ?? ''}`, 403);
+  if (failedByUs(view)) {
+    return refuse(`A box failed, not your code. Submit it again: ${view.reason ?? ''}`, 503);
+  }
+  const runs = await patiently(() => listRuns(sql, view.id, true));
+  stream.send('result', fullResult(view, runs));
+}

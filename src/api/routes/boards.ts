@@ -1,0 +1,215 @@
+/** Leaderboards, their GPU types, and who stands where: open to everybody, closed boards to their members. */
+import { z } from 'zod';
+import { countBoardEntries, listBoardPage } from '../../db/board.ts';
+import { listLeaderboardsFor, loadTaskVersions } from '../../db/leaderboards.ts';
+import type { Task } from '../../domain/task.ts';
+import { enterBoard, gpuOf, pageOf } from '../board-access.ts';
+import { security } from '../document.ts';
+import type { RouteParts, Server } from '../route.ts';
+import { failures, limitQuery, nameParam, offsetQuery, time } from '../schemas.ts';
+
+const MAX_PAGE = 1000;
+
+const taskBody = z
+  .object({
+    lang: z.string(),
+    description: z.string(),
+    files: z.record(z.string(), z.string()).describe('Name -> text; `@SUBMISSION@` is the place of yours'),
+    config: z.object({ main: z.string() }),
+    libraries: z.array(z.string()),
+    tests: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
+    benchmarks: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
+    test_timeout: z.int().describe('Seconds'),
+    benchmark_timeout: z.int(),
+    ranked_timeout: z.int(),
+    ranking_by: z.string(),
+    multi_gpu: z.boolean(),
+    score_ascending: z.boolean().describe('True: a lower score is better'),
+  })
+  .meta({ id: 'Task' });
+
+const boardBody = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    description: z.string(),
+    deadline: time.nullable(),
+    gpu_types: z.array(z.string()),
+    visibility: z.enum(['public', 'closed']),
+    creator_id: z.int(),
+    forum_id: z.int(),
+    task: taskBody,
+  })
+  .meta({ id: 'Leaderboard' });
+
+const entryBody = z
+  .object({
+    submission_id: z.int(),
+    rank: z.int().describe('Equal scores share a rank'),
+    submission_name: z.string(),
+    submission_time: time,
+    submission_score: z.number(),
+    leaderboard_name: z.string(),
+    user_id: z.string(),
+    user_name: z.string(),
+    gpu_type: z.string(),
+  })
+  .meta({ id: 'BoardEntry' });
+
+const boardParams = z.object({ leaderboard: nameParam, gpu: nameParam });
+
+export function boardRoutes(server: Server, { sql, guards, limits }: RouteParts): void {
+  const tasks = new TaskBodies();
+
+  server.get(
+    '/leaderboards',
+    {
+      onRequest: [guards.optionalUser, limits.read],
+      schema: {
+        summary: 'All leaderboards that you may see',
+        tags: ['boards'],
+        security: security.optionalUser,
+        response: { 200: z.array(boardBody), ...failures },
+      },
+    },
+    async (request) => {
+      const boards = await listLeaderboardsFor(sql, request.caller?.userId ?? null);
+      const bodies = await tasks.of(
+        boards.map((board) => board.taskVersionId),
+        (ids) => loadTaskVersions(sql, ids),
+      );
+      return boards.flatMap((board) => {
+        const task = bodies.get(board.taskVersionId);
+        if (!task) return [];
+        return {
+          id: board.id,
+          name: board.name,
+          description: task.description,
+          deadline: board.deadline?.toISOString() ?? null,
+          gpu_types: board.gpus,
+          visibility: board.visibility,
+          creator_id: 0,
+          forum_id: -1,
+          task,
+        };
+      });
+    },
+  );
+
+  server.get(
+    '/gpus/:leaderboard',
+    {
+      onRequest: [guards.optionalUser, limits.read],
+      schema: {
+        summary: 'The GPU types of a leaderboard',
+        tags: ['boards'],
+        security: security.optionalUser,
+        params: z.object({ leaderboard: nameParam }),
+        response: { 200: z.array(z.string()), ...failures },
+      },
+    },
+    async (request) => (await enterBoard(sql, request.params.leaderboard, request.caller)).gpus,
+  );
+
+  server.get(
+    '/submissions/:leaderboard/:gpu',
+    {
+      onRequest: [guards.optionalUser, limits.read],
+      schema: {
+        summary: "Everybody's best entry on one GPU type, best first",
+        tags: ['boards'],
+        security: security.optionalUser,
+        params: boardParams,
+        querystring: z.object({ limit: limitQuery, offset: offsetQuery }),
+        response: { 200: z.array(entryBody), ...failures },
+      },
+    },
+    async (request) => {
+      const page = pageOf(request.query, { fallback: MAX_PAGE, most: MAX_PAGE });
+      const board = await enterBoard(sql, request.params.leaderboard, request.caller);
+      const gpu = gpuOf(board, request.params.gpu);
+      const key = { leaderboardId: board.id, gpuType: gpu, scoreAscending: board.scoreAscending };
+      const entries = await listBoardPage(sql, key, page);
+      return entries.map((entry) => ({
+        submission_id: entry.submissionId,
+        rank: entry.rank,
+        submission_name: entry.fileName,
+        submission_time: entry.submittedAt.toISOString(),
+        submission_score: entry.score,
+        leaderboard_name: board.name,
+        user_id: entry.userId,
+        user_name: entry.userName,
+        gpu_type: gpu,
+      }));
+    },
+  );
+
+  server.get(
+    '/submission_count/:leaderboard/:gpu',
+    {
+      onRequest: [guards.optionalUser, limits.read],
+      schema: {
+        summary: 'How many entries a board has, or how many ranked submissions one user has there',
+        tags: ['boards'],
+        security: security.optionalUser,
+        params: boardParams,
+        querystring: z.object({ user_id: z.string().max(200).optional() }),
+        response: { 200: z.object({ count: z.int() }), ...failures },
+      },
+    },
+    async (request) => {
+      const board = await enterBoard(sql, request.params.leaderboard, request.caller);
+      const gpuType = gpuOf(board, request.params.gpu);
+      const userId = request.query.user_id ?? null;
+      return { count: await countBoardEntries(sql, { leaderboardId: board.id, gpuType }, userId) };
+    },
+  );
+}
+
+/** Task bodies by version. A version never changes, so each is read once; only those in use are kept. */
+class TaskBodies {
+  #kept = new Map<number, z.infer<typeof taskBody>>();
+
+  async of(
+    versions: number[],
+    load: (ids: number[]) => Promise<{ id: number; task: Task }[]>,
+  ): Promise<Map<number, z.infer<typeof taskBody>>> {
+    const missing = versions.filter((id) => !this.#kept.has(id));
+    const loaded = missing.length > 0 ? await load(missing) : [];
+    const fresh = new Map(loaded.map(({ id, task }) => [id, bodyOf(task)]));
+    for (const id of versions) {
+      const known = this.#kept.get(id);
+      if (known) fresh.set(id, known);
+    }
+    this.#kept = fresh;
+    return fresh;
+  }
+}
+
+function bodyOf(task: Task): z.infer<typeof taskBody> {
+  return {
+    lang: task.lang,
+    description: task.description,
+    files: { ...task.files, [task.submissionFile]: '@SUBMISSION@' },
+    config: { main: task.main },
+    libraries: [],
+    tests: task.tests.map(caseObject),
+    benchmarks: task.benchmarks.map(caseObject),
+    test_timeout: task.testTimeoutS,
+    benchmark_timeout: task.benchmarkTimeoutS,
+    ranked_timeout: task.rankedTimeoutS,
+    ranking_by: task.rankingBy,
+    multi_gpu: task.multiGpu,
+    score_ascending: task.scoreAscending,
+  };
+}
+
+/** `size: 128; seed: 5` -> {"size": 128, "seed": 5} */
+function caseObject(line: string): Record<string, string | number> {
+  const pairs = line.split('; ').map((pair): [string, string | number] => {
+    const at = pair.indexOf(': ');
+    const [key, value] = at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 2)];
+    return [key, /^-?\d{1,15}$/.test(value) ? Number(value) : value];
+  });
+  return Object.fromEntries(pairs);
+}

@@ -1,0 +1,87 @@
+/**
+ * A file out of a multipart body, as the existing clients send it: a part `file` with a file name in raw UTF-8 and often
+ * without a Content-Type of its own. Its bytes stay as they are. No more than a submission may have is ever held.
+ */
+import busboy from 'busboy';
+import type { FastifyRequest } from 'fastify';
+import { UserError } from '../domain/errors.ts';
+import { MAX_SOURCE_BYTES, type SourceFile } from '../intake/validate.ts';
+import { Refusal } from './errors.ts';
+import type { Server } from './server-type.ts';
+
+/** Room for boundaries, headers and small fields beside the file. */
+const MAX_BODY_BYTES = MAX_SOURCE_BYTES + 64 * 1024;
+const MAX_PARTS = 20;
+
+/** Lets multipart bodies pass unread to the handlers, whose guards have spoken by then. */
+export function takeMultipart(server: Server): void {
+  server.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
+}
+
+/** Throws Refusal or UserError: no such part, no name, too large, cut off. What is left of the body is not kept. */
+export async function readUpload(request: FastifyRequest): Promise<SourceFile> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge('the file');
+  let parser: busboy.Busboy;
+  try {
+    parser = busboy({
+      headers: request.headers,
+      defParamCharset: 'utf8',
+      // One byte more than allowed tells too much from just enough.
+      limits: { fileSize: MAX_SOURCE_BYTES + 1, files: MAX_PARTS, parts: MAX_PARTS, fieldSize: 1024 },
+    });
+  } catch {
+    throw missingFile();
+  }
+  try {
+    return await firstFile(request, parser);
+  } finally {
+    request.raw.unpipe(parser);
+    request.raw.resume();
+  }
+}
+
+function firstFile(request: FastifyRequest, parser: busboy.Busboy): Promise<SourceFile> {
+  return new Promise((resolve, reject) => {
+    const cutOff = () => reject(new Refusal(400, 'cut-off', 'The upload ended before its body did.'));
+    request.raw.once('aborted', cutOff);
+    let found: SourceFile | null = null;
+    parser.on('file', (field, stream, info) => {
+      if (field !== 'file' || found) return void stream.resume();
+      const name = info.filename ?? '';
+      const parts: Buffer[] = [];
+      stream.on('data', (part: Buffer) => parts.push(part));
+      found = { name, bytes: new Uint8Array() };
+      stream.once('limit', () => reject(tooLarge(name)));
+      // The parser says the same of the whole body.
+      stream.once('error', () => {});
+      stream.once('end', () => {
+        found = { name, bytes: Buffer.concat(parts) };
+      });
+    });
+    parser.once('error', () =>
+      reject(new Refusal(422, 'invalid', 'The multipart body is malformed or cut off.')),
+    );
+    parser.once('close', () => {
+      request.raw.off('aborted', cutOff);
+      if (!found || found.name === '') reject(missingFile());
+      else resolve(found);
+    });
+    request.raw.pipe(parser);
+  });
+}
+
+function tooLarge(file: string): UserError {
+  return new UserError('file-too-large', {
+    file,
+    size: `more than ${MAX_SOURCE_BYTES}`,
+    limit: MAX_SOURCE_BYTES,
+  });
+}
+
+function missingFile(): Refusal {
+  return new Refusal(
+    422,
+    'no-file',
+    'Send the file as multipart/form-data, in a part named `file` that has a file name.',
+  );
+}
