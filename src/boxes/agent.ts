@@ -34,6 +34,7 @@ const SILENCE_MS = 30_000;
 /** How long each verb may take on a busy machine; an agent that needs longer is taken for dead. */
 const timeoutMs: Record<Exclude<Verb, 'follow' | 'status'>, number> = {
   start: 60_000,
+  put: 120_000,
   cancel: 60_000,
   probe: 120_000,
   health: 30_000,

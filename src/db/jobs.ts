@@ -9,6 +9,7 @@
  */
 import { CPU_TYPE } from '../domain/box.ts';
 import type { BoxErrorKind } from '../domain/box-error.ts';
+import type { ServingState } from '../domain/serving-protocol.ts';
 import type { Mode } from '../domain/submission.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
 import type { Db, Sql } from './client.ts';
@@ -31,7 +32,7 @@ export interface Lease {
 export interface Progress {
   stage: string;
   /** `waiting`: in a cluster's queue; `stage` is then the reason. */
-  state: 'waiting' | 'building' | 'warmup' | 'running' | 'finished';
+  state: 'waiting' | 'building' | 'warmup' | ServingState | 'finished';
   done: number;
   of: number;
 }

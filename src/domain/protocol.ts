@@ -28,6 +28,7 @@
  * run on compute nodes that share its root folder; there the seed waits in a file for its supervisor (docs/security.md).
  */
 import { z } from 'zod';
+import { servingReport, servingSpec, servingStates } from './serving-protocol.ts';
 
 export const PROTOCOL_VERSION = 1;
 
@@ -46,7 +47,7 @@ export const jobSpec = z.object({
   protocol: z.literal(PROTOCOL_VERSION),
   /** `<job id>.<attempt>` */
   job_key: z.string().regex(/^[A-Za-z0-9_.-]{1,80}$/),
-  lang: z.enum(['py', 'cu']),
+  lang: z.enum(['py', 'cu', 'model']),
   /** Relative path -> text. The submission is already in it under its task name. */
   files: z.record(z.string(), z.string()),
   /** Which of `files` is run as `python3 <main> <mode> <case file>`; with lang `cu` what `build` makes. */
@@ -88,6 +89,8 @@ export const jobSpec = z.object({
       processes: z.number().int().positive().optional(),
     })
     .optional(),
+  /** With lang `model`, which has neither files nor a main program. */
+  serving: servingSpec.optional(),
 });
 export type JobSpec = z.infer<typeof jobSpec>;
 export type StageSpec = z.infer<typeof stageSpec>;
@@ -98,7 +101,7 @@ export const jobEvent = z.discriminatedUnion('type', [
   event.extend({
     type: z.literal('stage'),
     stage: z.string(),
-    state: z.enum(['building', 'warmup', 'running', 'finished']),
+    state: z.enum(['building', 'warmup', ...servingStates, 'finished']),
     /** Only with `finished`. */
     passed: z.boolean().optional(),
   }),
@@ -164,6 +167,8 @@ export const stageReport = processReport.extend({
   malformed_lines: z.number().int(),
   /** Limits of the stage as a whole that were hit; only a box with control groups can tell. */
   exceeded: z.array(z.enum(['memory', 'processes'])).optional(),
+  /** With lang `model`. */
+  serving: servingReport.nullable().optional(),
 });
 export type StageReport = z.infer<typeof stageReport>;
 
@@ -297,6 +302,8 @@ export const replyLine = z.union([
 /** What each verb answers in `value`. */
 export const verbValue = {
   start: z.object({ attached: z.boolean() }),
+  /** A piece of the archive of a job that is yet to be started; how much of it is there now. */
+  put: z.object({ bytes: z.number().int() }),
   follow: z.object({ result: jobResult }),
   /** `found`: a job of that key was alive; when the answer comes its processes are dead. */
   cancel: z.object({ found: z.boolean() }),

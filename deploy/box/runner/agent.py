@@ -40,6 +40,7 @@ class Agent:
             "start": self._start,
             "follow": self._follow,
             "cancel": lambda _id, request: {"found": launch.cancel(_job_key(request))},
+            "put": self._put,
             "status": lambda _id, request: {"state": launch.state(_job_key(request))},
             "probe": lambda _id, _request: launch.probe(),
             "health": lambda _id, _request: {"gpus": launch.health()},
@@ -122,6 +123,9 @@ class Agent:
 
     def _start(self, _id: int, request: Dict[str, Any]) -> Any:
         return {"attached": self._launch.start(request.get("job"), request.get("seed"))}
+
+    def _put(self, _id: int, request: Dict[str, Any]) -> Any:
+        return {"bytes": self._launch.put(_job_key(request), request.get("offset"), request.get("data"))}
 
     def _follow(self, request_id: int, request: Dict[str, Any]) -> Any:
         start = _whole_number(request, "from")

@@ -136,7 +136,7 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
     readers[child.stdout.fileno()] = stdout.feed
     readers[child.stderr.fileno()] = stderr.feed
     if room.info_fd is not None:
-        readers[room.info_fd] = _InfoReader(
+        readers[room.info_fd] = InfoReader(
             lambda first: command.on_processes(child.pid, [child.pid, first], group_folders)
         )
 
@@ -160,13 +160,13 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
             for key, _ in selector.select(left_s):
                 if key.data is None:
                     wakeups.clear()
-                elif not _read_once(key.fd, key.data):
+                elif not read_once(key.fd, key.data):
                     selector.unregister(key.fd)
         duration_ms = (time.monotonic() - started) * 1000
         ended_by_itself = child.pid in statuses
         if not process_tree.end_children(child.pid, statuses.__setitem__):
             raise BoxFailure("sandbox-failed", "a process of the job could not be killed")
-        _drain(readers)
+        drain(readers)
         by_itself = ended_by_itself and not command.stop_if()
     finally:
         selector.close()
@@ -174,11 +174,11 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
         child.stdout.close()
         child.stderr.close()
 
-    exit_code, signal_number = _read_status(statuses.get(child.pid), bool(room.argv))
+    exit_code, signal_number = read_status(statuses.get(child.pid), bool(room.argv))
     return Ended(exit_code, signal_number, timed_out, by_itself, duration_ms, stdout.text(), stderr.text())
 
 
-class _InfoReader:
+class InfoReader:
     """bubblewrap says `{"child-pid": n, ...}`: that process's death is the whole namespace's."""
 
     def __init__(self, on_first: Callable[[int], None]) -> None:
@@ -194,30 +194,33 @@ class _InfoReader:
         self._on_first(int(info["child-pid"]))
 
 
-def _read_once(fd: int, feed: Callable[[bytes], None]) -> bool:
+def read_once(fd: int, feed: Callable[[bytes], None]) -> bool:
     """False at the end of the file."""
     try:
         data = os.read(fd, _CHUNK)
     except BlockingIOError:
         return True
+    except ConnectionResetError:
+        # A socket, whose other end went without having read all that we said.
+        return False
     if data:
         feed(data)
     return bool(data)
 
 
-def _drain(readers: Dict[int, Callable[[bytes], None]]) -> None:
+def drain(readers: Dict[int, Callable[[bytes], None]]) -> None:
     for fd, feed in readers.items():
         while True:
             try:
                 data = os.read(fd, _CHUNK)
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionResetError):
                 break
             if not data:
                 break
             feed(data)
 
 
-def _read_status(status: Optional[int], is_wrapped: bool):
+def read_status(status: Optional[int], is_wrapped: bool):
     if status is None:
         return None, None
     if os.WIFSIGNALED(status):

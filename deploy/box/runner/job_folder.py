@@ -14,6 +14,7 @@ import time
 from typing import Any, Optional
 
 import disk
+import incoming
 from paths import MAKING, REMOVING, BoxPaths, JobPaths
 from protocol import JobSpec, to_json
 from supervisor_name import find_by_name
@@ -118,11 +119,13 @@ def remove_job_folder(box: BoxPaths, paths: JobPaths) -> bool:
     finally:
         disk.remove_tree(trash)
     disk.remove_tree(paths.scratch)
+    incoming.forget(box, os.path.basename(paths.folder))
     return True
 
 
 def remove_leftover_folders(box: BoxPaths) -> None:
     """What a crash in the middle of making or removing a folder left behind."""
+    incoming.remove_leftovers(box)
     try:
         names = os.listdir(box.jobs)
     except FileNotFoundError:

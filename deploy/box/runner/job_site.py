@@ -51,13 +51,13 @@ class JobSite:
     on_processes: Callable[[int, List[int], List[str]], None]
 
     def __post_init__(self) -> None:
-        self._limits = Limits.of(self.job.limits.memory_mib, self.job.limits.processes, self.job.lane)
+        self.limits = Limits.of(self.job.limits.memory_mib, self.job.limits.processes, self.job.lane)
         self._cache = CarriedCache(self.scratch)
 
     def make_room(self, name: str, files: Dict[str, str], cases: str = "", folders: Sequence[str] = ()) -> Room:
         contents = Contents(files, cases, self.programs, tuple(folders))
         folder = os.path.join(self.scratch, name)
-        return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self._limits, contents, self.gpus)
+        return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self.limits, contents, self.gpus)
 
     def environment(self, room: Room) -> Dict[str, str]:
         env = {name: os.environ[name] for name in FROM_MACHINE if os.environ.get(name)}

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Union
 
+import incoming
 from end_job import cancel_job, forget_job, sweep_jobs
 from follow import follow_job
 from forker import Forker, Starter
@@ -21,6 +22,9 @@ class LocalLaunch:
 
     def start(self, job_value: Any, seed_value: Any) -> bool:
         return self._starter.start(job_value, seed_value)
+
+    def put(self, job_key: str, offset: Any, data: Any) -> int:
+        return incoming.put(self._box, job_key, offset, data)
 
     def follow(self, job_key: str, start: int, on_event: Callable[[Dict[str, Any]], None]) -> Any:
         return follow_job(self._box, job_key, start, on_event)

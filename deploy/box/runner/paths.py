@@ -1,6 +1,7 @@
 """Owns every path of the runner.
 
 <root>/<instance>/jobs/<job key>/   one folder per job, see JobPaths
+<root>/<instance>/incoming/<job key>  bytes that a job is about, until it takes them
 <root>/<instance>/facts.json        what the last probe learned about the machine
 """
 from __future__ import annotations
@@ -98,6 +99,10 @@ class BoxPaths:
     @property
     def jobs(self) -> str:
         return os.path.join(self.home, "jobs")
+
+    @property
+    def incoming(self) -> str:
+        return os.path.join(self.home, "incoming")
 
     @property
     def facts(self) -> str:

@@ -130,11 +130,11 @@ def kill_descendants(root: int) -> bool:
     processes = list_processes()
     alive = [pid for pid in _descendants(processes, root) if not processes[pid].dead]
     for pid in alive:
-        _kill(pid)
+        kill(pid)
     return bool(alive)
 
 
-def _kill(pid: int) -> None:
+def kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except OSError:
@@ -163,7 +163,7 @@ def end_children(pgid: Optional[int], on_reaped: Callable[[int, int], None], lim
         if pgid is not None:
             kill_group(pgid)
         for pid in _descendants(list_processes(), os.getpid()):
-            _kill(pid)
+            kill(pid)
         if not reap_all(on_reaped) and (IS_LINUX or pgid is None or not kill_group(pgid)):
             return True
         if time.monotonic() > deadline:

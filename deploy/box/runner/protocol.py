@@ -11,24 +11,18 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
+from serving_spec import ServingReport, ServingSpec, parse_serving
+from wire_fields import Fields, RequestError
+
 PROTOCOL_VERSION = 1
 SANDBOX_WISHES = ("required", "auto", "off")
-LANGUAGES = ("py", "cu")
+LANGUAGES = ("py", "cu", "model")
 MODES = ("test", "benchmark", "leaderboard", "profile")
 MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 JOB_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 #: How much of an output reaches the report; the tail is kept.
 OUTPUT_CHARACTERS = 16_384
 RESULT_PIPE_BYTES = 1024 * 1024
-
-
-class RequestError(Exception):
-    """A refusal that the other side can read: `kind` is one of protocol.ts's error kinds."""
-
-    def __init__(self, kind: str, message: str):
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
 
 
 class BoxFailure(Exception):
@@ -97,6 +91,8 @@ class JobSpec:
     lane: Optional[LaneSpec] = None
     #: Of a job in CUDA C++.
     build: Optional[BuildSpec] = None
+    #: Of a job that serves a model.
+    serving: Optional[ServingSpec] = None
 
 
 @dataclass
@@ -145,6 +141,7 @@ class StageReport(ProcessReport):
     lines: List[Tuple[str, str]] = field(default_factory=list)
     malformed_lines: int = 0
     exceeded: List[str] = field(default_factory=list)
+    serving: Optional[ServingReport] = None
 
 
 @dataclass
@@ -205,64 +202,13 @@ def check_relative_path(where: str, path: str) -> str:
     return path
 
 
-class _Fields:
-    """Takes the fields of one object one by one, then insists that none is left."""
-
-    def __init__(self, where: str, value: Any):
-        if not isinstance(value, dict):
-            raise RequestError("bad-request", f"{where}: an object was expected")
-        self.where = where
-        self.rest = dict(value)
-
-    def take(self, name: str, kinds: Tuple[type, ...]) -> Any:
-        if name not in self.rest:
-            raise RequestError("bad-request", f"{self.where}.{name}: missing")
-        value = self.rest.pop(name)
-        # bool is an int for Python, not for the protocol.
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise RequestError("bad-request", f"{self.where}.{name}: {wanted} was expected")
-        return value
-
-    def positive_if_given(self, name: str) -> Optional[int]:
-        if name not in self.rest:
-            return None
-        value = self.take(name, (int,))
-        if value < 1:
-            raise RequestError("bad-request", f"{self.where}.{name}: a positive number was expected")
-        return value
-
-    def texts(self, name: str) -> Dict[str, str]:
-        value = self.take(name, (dict,))
-        for key, text in value.items():
-            if not isinstance(text, str):
-                raise RequestError("bad-request", f"{self.where}.{name}[{key!r}]: str was expected")
-        return value
-
-    def text_list(self, name: str) -> List[str]:
-        value = self.take(name, (list,))
-        if not all(isinstance(text, str) and "\0" not in text for text in value):
-            raise RequestError("bad-request", f"{self.where}.{name}: a list of str was expected")
-        return value
-
-    def seconds(self, name: str) -> float:
-        value = self.take(name, (int, float))
-        if not 0 < value < 1e7:
-            raise RequestError("bad-request", f"{self.where}.{name}: a positive number of seconds was expected")
-        return float(value)
-
-    def end(self) -> None:
-        if self.rest:
-            raise RequestError("bad-request", f"{self.where}: unknown field {sorted(self.rest)[0]!r}")
-
-
 def parse_job(value: Any) -> JobSpec:
     """The job of a `start` request. Raises RequestError, with kind `protocol-error` for another version."""
     if isinstance(value, dict) and value.get("protocol") != PROTOCOL_VERSION:
         raise RequestError(
             "protocol-error", f"job.protocol is {value.get('protocol')!r}, this runner speaks {PROTOCOL_VERSION}"
         )
-    job = _Fields("job", value)
+    job = Fields("job", value)
     protocol = job.take("protocol", (int,))
     job_key = check_job_key(job.take("job_key", (str,)))
     lang = job.take("lang", (str,))
@@ -276,14 +222,15 @@ def parse_job(value: Any) -> JobSpec:
                 raise RequestError("bad-request", f"job.files: {parent!r} is a file and a folder")
     main = job.take("main", (str,))
     build = _parse_build(job.take("build", (dict,)), files) if lang == "cu" else None
+    serving = parse_serving(job.take("serving", (dict,))) if lang == "model" else None
     if build is not None:
         check_relative_path("job.main", main)
-    elif main not in files:
+    elif serving is None and main not in files:
         raise RequestError("bad-request", f"job.main: {main!r} is not in files")
     warmup_value = job.take("warmup", (dict, type(None)))
     warmup = None
     if warmup_value is not None:
-        fields = _Fields("job.warmup", warmup_value)
+        fields = Fields("job.warmup", warmup_value)
         warmup = WarmupSpec(file=fields.take("file", (str,)), timeout_s=fields.seconds("timeout_s"))
         fields.end()
         if warmup.file not in files:
@@ -305,19 +252,20 @@ def parse_job(value: Any) -> JobSpec:
         raise RequestError("bad-request", f"job.sandbox: {sandbox!r} is none of {', '.join(SANDBOX_WISHES)}")
     limits = LimitsSpec()
     if "limits" in job.rest:
-        fields = _Fields("job.limits", job.take("limits", (dict,)))
+        fields = Fields("job.limits", job.take("limits", (dict,)))
         limits = LimitsSpec(fields.positive_if_given("memory_mib"), fields.positive_if_given("processes"))
         fields.end()
     gpus = _parse_gpus(job.take("gpus", (list,))) if "gpus" in job.rest else None
     lane = _parse_lane(job.take("lane", (dict,))) if "lane" in job.rest else None
     job.end()
     return JobSpec(
-        protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits, gpus, lane, build
+        protocol, job_key, lang, files, main, warmup, stages, env, world_size, sandbox, limits, gpus, lane, build,
+        serving,
     )
 
 
 def _parse_build(value: Any, files: Dict[str, str]) -> BuildSpec:
-    fields = _Fields("job.build", value)
+    fields = Fields("job.build", value)
     defines = fields.take("defines", (dict,))
     for name, text in defines.items():
         if not MACRO.fullmatch(name) or not isinstance(text, (str, type(None))):
@@ -345,7 +293,7 @@ def _parse_gpus(value: List[Any]) -> List[int]:
 
 
 def _parse_lane(value: Any) -> LaneSpec:
-    fields = _Fields("job.lane", value)
+    fields = Fields("job.lane", value)
     lane = LaneSpec(fields.take("slot", (int,)), fields.take("of", (int,)))
     fields.end()
     if not 0 <= lane.slot < lane.of:
@@ -354,7 +302,7 @@ def _parse_lane(value: Any) -> LaneSpec:
 
 
 def _parse_stage(where: str, value: Any) -> StageSpec:
-    fields = _Fields(where, value)
+    fields = Fields(where, value)
     stage = StageSpec(
         name=fields.take("name", (str,)),
         mode=fields.take("mode", (str,)),

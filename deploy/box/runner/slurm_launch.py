@@ -16,6 +16,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 import disk
+import incoming
 import slurm_commands
 import slurm_folder
 from end_job import write_cancelled
@@ -96,6 +97,9 @@ class SlurmLaunch:
         gpus = [] if self.options.asks_for_gpus else ["--no-gpus"]
         script = batch_script(self.runner, self.box, "supervise", *gpus, job.job_key)
         return slurm_commands.submit(arguments, script, lock)
+
+    def put(self, job_key: str, offset: Any, data: Any) -> int:
+        return incoming.put(self.box, job_key, offset, data)
 
     def follow(self, job_key: str, start: int, on_event: Callable[[Dict[str, Any]], None]) -> Any:
         """As follow.py's, and `waiting` events until the job runs."""

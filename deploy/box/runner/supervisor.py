@@ -13,9 +13,10 @@ import signal
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import Callable, List, Optional
+from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import disk
+import incoming
 import process_tree
 from contained_process import Wakeups
 from end_job import job_marker
@@ -27,6 +28,7 @@ from paths import BoxPaths, JobPaths, make_scratch
 from probe import describe_system, load_facts
 from protocol import BoxFailure, JobError, JobResult, JobSpec, StageReport, SystemInfo, to_json
 from python_choice import Choice
+from serving_stage import ServingStages
 from stage import StageRunner, has_passed
 from supervisor_name import take_name
 from traces import TraceStore
@@ -81,7 +83,11 @@ def supervise(
             result.system.gpu = leased[0].model if leased else ""
             result.system.device_count = len(leased)
         site = _make_site(paths, job, choice, leased, gpus if leased is None else leased, wakeups)
-        _run_stages(site, StageRunner(site, seed, events, TraceStore(paths)), result.stages)
+        if job.serving is None:
+            _run_stages(site, StageRunner(site, seed, events, TraceStore(paths)), result.stages)
+        else:
+            archive_fd = incoming.take(box, job.job_key, job.serving.archive)
+            _serve_model(site, ServingStages(site, seed, events, archive_fd, box.root, _sources_of), result.stages)
         if wakeups.cancelled and surroundings.was_asked_to_end():
             result.outcome = "cancelled"
         elif wakeups.cancelled:
@@ -110,13 +116,15 @@ def _make_site(
     programs = ["warmup", "cache_pack", "launcher" if job.build is None else "launch_program"]
     if any(stage.mode == "profile" for stage in job.stages):
         programs.append("profiled")
+    if job.serving is not None:
+        programs = []
     return JobSite(
         job=job,
         policy=choice.policy,
         uid=take_job_uid(),
         scratch=paths.scratch,
         marker=job_marker(paths).partition("=")[2],
-        programs={f"{name}.py": _source_of(name) for name in programs},
+        programs=_sources_of(programs),
         gpus=leased,
         visible=visible,
         wakeups=wakeups,
@@ -124,7 +132,14 @@ def _make_site(
     )
 
 
-def _run_stages(site: JobSite, runner: StageRunner, reports: List[StageReport]) -> None:
+def _serve_model(site: JobSite, stages: ServingStages, reports: List[StageReport]) -> None:
+    try:
+        _run_stages(site, stages, reports)
+    finally:
+        stages.close()
+
+
+def _run_stages(site: JobSite, runner: Union[StageRunner, ServingStages], reports: List[StageReport]) -> None:
     for index, stage in enumerate(site.job.stages):
         if site.wakeups.cancelled:
             return
@@ -134,10 +149,10 @@ def _run_stages(site: JobSite, runner: StageRunner, reports: List[StageReport]) 
             return
 
 
-def _source_of(module: str) -> bytes:
-    source = pkgutil.get_data(module, module + ".py")
-    assert source is not None
-    return source
+def _sources_of(modules: Sequence[str]) -> Dict[str, bytes]:
+    """By the names of the files."""
+    found = {f"{name}.py": pkgutil.get_data(name, name + ".py") for name in modules}
+    return {name: source for name, source in found.items() if source is not None}
 
 
 def _record_processes(paths: JobPaths, pgid: int, pids: List[int], folders: List[str]) -> None:

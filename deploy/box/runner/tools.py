@@ -62,3 +62,14 @@ def is_open_folder(path: str) -> bool:
     if real.split("/")[1] in ("", *_PRIVATE) or path.split("/")[1] in _PRIVATE:
         return False
     return bool(os.stat(real).st_mode & 0o005 == 0o005)
+
+
+def is_within_reach(path: str) -> bool:
+    """Whether a job's user can come to a folder and read what is in it."""
+    real = os.path.realpath(path)
+    if os.geteuid() != 0:
+        return os.access(real, os.R_OK | os.X_OK)
+    parents = [real]
+    while parents[-1] != "/":
+        parents.append(os.path.dirname(parents[-1]))
+    return os.stat(real).st_mode & 0o005 == 0o005 and all(os.stat(parent).st_mode & 0o001 for parent in parents)
