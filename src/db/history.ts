@@ -74,7 +74,7 @@ export interface TimedRun {
 const timedRuns = (db: Db, where: PendingQuery<Row[]>) => db`
   select distinct on (r.submission_id, r.gpu_type) r.submission_id as "submissionId", r.gpu_type as "gpuType", r.result
   from hotlap.runs r join hotlap.submissions s on s.id = r.submission_id
-  where not r.secret and r.passed and r.mode in ('benchmark', 'leaderboard') and ${where}
+  where not r.secret and r.counts and r.passed and r.mode in ('benchmark', 'leaderboard') and ${where}
   order by r.submission_id desc, r.gpu_type, r.mode = 'leaderboard' desc, r.id desc`;
 
 /** One user's timed runs on a board and GPU type, oldest first; the newest `limit` of them. */

@@ -89,7 +89,7 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
       split_part(j.box_error, ':', 1) as "boxErrorKind",
       (select count(*) from hotlap.boxes x where x.state = 'ready' and lower(j.gpu_type) in
         (select lower(t) from unnest(x.gpu_types) t)) as "boxesReady",
-      (select count(*) from hotlap.boxes x where x.state = 'offline' and lower(j.gpu_type) in
+      (select count(*) from hotlap.boxes x where x.state in ('offline', 'draining', 'quarantined') and lower(j.gpu_type) in
         (select lower(t) from unnest(x.gpu_types) t)) as "boxesOffline",
       (select r.sandbox from hotlap.runs r where r.job_id = j.id limit 1) as sandbox
     from hotlap.jobs j left join hotlap.boxes b on b.id = j.box_id

@@ -53,7 +53,7 @@ export interface JobView {
   attempt: number;
   /** Null unless queued, and where nobody asked the queue. */
   place: Place | null;
-  /** What a queued job waits for: boxes of its GPU type that are reachable, and those that are not. */
+  /** What a queued job waits for: boxes of its GPU type that are ready, and those that are offline or taken out of use. */
   boxesReady: number;
   boxesOffline: number;
   sandbox: string | null;

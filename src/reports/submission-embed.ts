@@ -134,7 +134,7 @@ function queuedLine(job: JobView): string {
   if (job.boxesReady > 0) return `${place}.${again}`;
   const cause =
     job.boxesOffline > 0
-      ? 'no box of this GPU type can be reached now'
+      ? 'no box of this GPU type can be used now'
       : 'no box of this GPU type is registered yet';
   return `${place}. It waits because ${cause}: the box, not your code.`;
 }
