@@ -2,8 +2,9 @@
  * What the sandbox costs a mode: jobs of one mode whose evaluation passes at once, sandboxed and not, in turns, through
  * the agent protocol of the real runner. The time is from the `start` request to the result, as the scheduler sees it.
  */
-import type { JobSpec } from '../src/domain/protocol.ts';
+
 import { type Agent, TestBox } from '../tests/runner/runner-client.ts';
+import { type Container, containerUnderTest } from '../tests/support/container-under-test.ts';
 import { median, type Part, type Row } from './row.ts';
 
 const RUNS = 50;
@@ -15,7 +16,7 @@ const NULL_EVALUATION = `import os
 os.write(int(os.environ["POPCORN_FD"]), b"test-count: 1\\ntest.0.spec: size: 1; seed: 1\\ntest.0.status: pass\\ncheck: pass\\n")
 `;
 
-type Setting = Exclude<JobSpec['sandbox'], 'required'>;
+type Setting = 'auto' | 'off';
 
 export const sandbox: Part = {
   name: 'sandbox',
@@ -50,6 +51,8 @@ async function measureOn(box: TestBox, say: (text: string) => void): Promise<Row
     if (i >= 0 && (i + 1) % 10 === 0) say(`${i + 1} of ${RUNS} pairs`);
   }
   const whole = compare('one mode, start to result', wholeMs);
+  const container = containerUnderTest();
+  const contained = container === null ? [] : [await measureContainer(box, agent, container, wholeMs.off)];
   const overheadMs = median(wholeMs.auto) - median(wholeMs.off);
   return [
     whole,
@@ -64,13 +67,40 @@ async function measureOn(box: TestBox, say: (text: string) => void): Promise<Row
       goal: `under ${GOAL_MS} ms`,
       met: overheadMs < GOAL_MS,
     },
+    ...contained,
   ];
+}
+
+/** What the engine of HOTLAP_TEST_CONTAINER takes, beside the runs without a sandbox. */
+async function measureContainer(
+  box: TestBox,
+  agent: Agent,
+  container: Container,
+  baselineMs: number[],
+): Promise<Row> {
+  const wholeMs: number[] = [];
+  for (let i = -WARMUP_RUNS; i < RUNS; i++) {
+    const run = await runNull(box, agent, container);
+    if (i >= 0) wholeMs.push(run.wholeMs);
+  }
+  const [value, baseline] = [median(wholeMs), median(baselineMs)];
+  const name = `one mode in ${container.engine}, start to result`;
+  return {
+    part: 'sandbox',
+    name,
+    unit: 'ms',
+    value,
+    baseline,
+    ratio: value / baseline,
+    goal: null,
+    met: null,
+  };
 }
 
 async function runNull(
   box: TestBox,
   agent: Agent,
-  setting: Setting,
+  setting: Setting | Container,
 ): Promise<{ wholeMs: number; processMs: number }> {
   const job = box.job({
     submission: '',
@@ -81,7 +111,7 @@ async function runNull(
   const { result } = await agent.run(job);
   const wholeMs = performance.now() - startedMs;
   const [stage] = result.stages;
-  const expected = setting === 'auto' ? 'bwrap' : 'none';
+  const expected = typeof setting === 'object' ? setting.engine : setting === 'auto' ? 'bwrap' : 'none';
   if (result.outcome !== 'finished' || result.sandbox !== expected || stage?.exit_code !== 0) {
     throw new Error(`the null mode did not pass in ${expected}: ${JSON.stringify(result)}`);
   }

@@ -17,6 +17,7 @@ import {
   type JobSpec,
   type ProbeReport,
   replyLine,
+  type SandboxWish,
   type Verb,
   verbValue,
 } from '../domain/protocol.ts';
@@ -152,9 +153,9 @@ export class BoxAgent {
     return (await this.#request('status', { job_key: jobKey })).state;
   }
 
-  /** What the machine is and has. */
-  probe(): Promise<ProbeReport> {
-    return this.#request('probe', {});
+  /** What the machine is and has, with this sandbox: in a container, Python and torch are the image's. */
+  probe(sandbox: SandboxWish = 'auto'): Promise<ProbeReport> {
+    return this.#request('probe', { sandbox });
   }
 
   /** How the GPUs are at this moment; empty on a machine without any. */

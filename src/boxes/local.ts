@@ -21,6 +21,9 @@ const passedOn = [
   'LC_CTYPE',
   'TZ',
   'TMPDIR',
+  // Where a container engine listens.
+  'DOCKER_HOST',
+  'XDG_RUNTIME_DIR',
   'LD_LIBRARY_PATH',
   'CUDA_HOME',
   'CUDA_PATH',

@@ -43,6 +43,19 @@ const stageSpec = z.object({
   cases: z.string(),
 });
 
+/**
+ * `required`: bubblewrap, and a box on which it does not work fails the job; `auto`: such a box does without a sandbox.
+ * An engine and an image that the box has: a container of it, or the job fails.
+ */
+const sandboxWish = z.union([
+  z.enum(['required', 'auto', 'off']),
+  z.object({
+    engine: z.enum(['docker', 'podman']),
+    image: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$/),
+  }),
+]);
+export type SandboxWish = z.infer<typeof sandboxWish>;
+
 export const jobSpec = z.object({
   protocol: z.literal(PROTOCOL_VERSION),
   /** `<job id>.<attempt>` */
@@ -79,8 +92,7 @@ export const jobSpec = z.object({
   lane: z.object({ slot: z.number().int().nonnegative(), of: z.number().int().positive() }).optional(),
   /** POPCORN_GPUS is set to this when not null. */
   world_size: z.number().int().positive().nullable(),
-  /** `required`: a box that has none fails; `auto`: it does without one where it offers none. */
-  sandbox: z.enum(['required', 'auto', 'off']),
+  sandbox: sandboxWish,
   /** For each stage as a whole; absent: what the machine can spare. */
   limits: z
     .object({
@@ -206,7 +218,7 @@ export const jobResult = z.object({
   error: z.object({ kind: boxErrorKind, message: z.string() }).nullable(),
   stages: z.array(stageReport),
   system: systemInfo,
-  /** `bwrap`, or `none` where the box offers no sandbox or the job asked for none. */
+  /** `bwrap`, `docker`, `podman`, or `none` where the box offers no sandbox or the job asked for none. */
   sandbox: z.string(),
   limits: limitsKind.optional(),
   /** System calls that no honest submission needs are refused. */
@@ -248,7 +260,7 @@ export const probeReport = z.object({
   runtime: z.string().optional(),
   nvcc: z.string().nullable(),
   profiler: z.string().nullable(),
-  /** `bwrap` when a trial run of it worked, else `none`. */
+  /** `bwrap`, `docker` or `podman` when a trial run of it worked, else `none`. */
   sandbox: z.string(),
   /** Why there is none, in words. */
   sandbox_problem: z.string().nullable(),

@@ -20,10 +20,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { verbValue } from '../../src/domain/protocol.ts';
+import { type SandboxWish, verbValue } from '../../src/domain/protocol.ts';
 import { type Agent, HONEST, TestBox } from '../runner/runner-client.ts';
 import { loadSubmissions, type SubmissionFixture } from '../runner/submission-fixture.ts';
+import { containerUnderTest } from '../support/container-under-test.ts';
 import { attack, attackBare, MARKER, type Observation, SEED, type Surroundings } from './attack.ts';
+
+/** Of containers too: HOTLAP_TEST_CONTAINER has the whole list run in one. */
+const sandboxed: SandboxWish = containerUnderTest() ?? 'auto';
 
 const hostile = loadSubmissions('hostile');
 const honest = loadSubmissions('honest');
@@ -111,9 +115,9 @@ describe('a hostile submission that takes all it can', () => {
     skip(noGroups !== '', noGroups);
     const fixture = hostile.find(({ name }) => name === 'hog_memory');
     if (!fixture) throw new Error('hog_memory is gone');
-    const poor = await attack(box, agent, fixture, 'pool', 'auto', around);
+    const poor = await attack(box, agent, fixture, 'pool', sandboxed, around);
     expect(poor.result.stages[0]?.exceeded).toContain('memory');
-    const rich = await attack(box, agent, { ...fixture, memory_mib: 1024 }, 'pool', 'auto', around);
+    const rich = await attack(box, agent, { ...fixture, memory_mib: 1024 }, 'pool', sandboxed, around);
     expect(rich.result.stages[0]?.exceeded).toEqual([]);
     expect(rich.effects).toContain('EFFECT: 450 MiB were taken');
   });
@@ -121,8 +125,8 @@ describe('a hostile submission that takes all it can', () => {
 
 async function judge(fixture: SubmissionFixture): Promise<void> {
   for (const harness of fixture.harness) {
-    const seen = await attack(box, agent, fixture, harness, 'auto', around);
-    expect(seen.result.sandbox).toBe('bwrap');
+    const seen = await attack(box, agent, fixture, harness, sandboxed, around);
+    expect(seen.result.sandbox).toBe(typeof sandboxed === 'string' ? 'bwrap' : sandboxed.engine);
     const wanted = fixture.verdict === 'any' ? seen.passed : fixture.verdict === 'accepted';
     const words = JSON.stringify(seen.result.stages).slice(0, 2000);
     expect({ harness, passed: seen.passed, effects: seen.effects }, words).toEqual({
@@ -149,13 +153,13 @@ async function prove(fixture: SubmissionFixture): Promise<void> {
   if (harness === undefined) return;
   const proofs: string[] = [];
   if (fixture.needs === 'reader') {
-    const seen = await attack(box, agent, fixture, harness, 'auto', around);
+    const seen = await attack(box, agent, fixture, harness, sandboxed, around);
     const checks = seen.result.stages.flatMap((stage) => stage.lines.filter(([key]) => key === 'check'));
     expect(checks.at(-1)).toEqual(['check', 'pass']);
     proofs.push(`the report says check: pass, read as ${seen.verdict}`);
   }
   if (fixture.needs === 'harness' && fixture.beats !== undefined) {
-    const seen = await attack(box, agent, fixture, fixture.beats, 'auto', around);
+    const seen = await attack(box, agent, fixture, fixture.beats, sandboxed, around);
     expect(seen.effects).not.toEqual([]);
     proofs.push(`the harness of kind ${fixture.beats} falls for it: ${brief(seen.effects)}`);
   }
@@ -191,7 +195,7 @@ describe.concurrent('an honest submission that looks unusual', () => {
   it.for(honest)('$name is accepted', { timeout: 300_000 }, (fixture) =>
     inTurn(async () => {
       for (const harness of fixture.harness) {
-        const seen = await attack(box, agent, fixture, harness, 'auto', around);
+        const seen = await attack(box, agent, fixture, harness, sandboxed, around);
         const words = JSON.stringify(seen.result.stages).slice(0, 2000);
         expect({ harness, passed: seen.passed, effects: seen.effects }, words).toEqual({
           harness,

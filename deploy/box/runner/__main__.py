@@ -14,10 +14,12 @@ from forker import Forker, Starter
 from local_launch import LocalLaunch
 from paths import DEFAULT_ROOT, BoxPaths
 from process_tree import close_to_peers
-from protocol import BoxFailure, RequestError, check_job_key, to_json
+from protocol import BoxFailure, check_job_key, to_json
+from sandbox_wish import parse_sandbox
 from slurm_batch import SlurmOptions
 from slurm_launch import SlurmLaunch
 from slurm_node import supervise_slurm_job
+from wire_fields import RequestError
 
 
 def parse_arguments(arguments: List[str]) -> argparse.Namespace:
@@ -47,6 +49,7 @@ def parse_arguments(arguments: List[str]) -> argparse.Namespace:
         add(name, text).add_argument("job_key")
     probe = add("probe", "describe this machine, or a node of the cluster")
     probe.add_argument("--mark", default="", help="put before the answer, to find it among other output")
+    probe.add_argument("--container", nargs=2, metavar=("ENGINE", "IMAGE"), help="with this as the sandbox")
     supervise = add("supervise", "what Slurm runs on a compute node")
     supervise.add_argument("job_key")
     supervise.add_argument("--no-gpus", action="store_true", help="none were asked for: those of the node are others'")
@@ -68,7 +71,8 @@ def run_verb(options: argparse.Namespace, launch: Union[LocalLaunch, SlurmLaunch
         seed = int(sys.stdin.readline()) if options.seed_stdin else None
         return {"attached": launch.start(job, seed)}
     if options.verb == "probe":
-        return launch.probe()
+        container = dict(zip(("engine", "image"), options.container)) if options.container else "auto"
+        return launch.probe(parse_sandbox("--container", container))
     if options.verb == "sweep":
         return {"removed": launch.sweep(options.keep)}
     job_key = check_job_key(options.job_key)

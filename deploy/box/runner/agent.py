@@ -17,8 +17,10 @@ import threading
 from typing import Any, Callable, Dict, Optional, Union
 
 from local_launch import LocalLaunch
-from protocol import PROTOCOL_VERSION, BoxFailure, RequestError, check_job_key, check_stage_name, to_json
+from protocol import PROTOCOL_VERSION, BoxFailure, check_job_key, check_stage_name, to_json
+from sandbox_wish import parse_sandbox
 from slurm_launch import SlurmLaunch
+from wire_fields import RequestError
 
 #: The archive that this runs from, or the folder.
 ORIGIN = os.path.dirname(os.path.abspath(__file__))
@@ -42,7 +44,7 @@ class Agent:
             "cancel": lambda _id, request: {"found": launch.cancel(_job_key(request))},
             "put": self._put,
             "status": lambda _id, request: {"state": launch.state(_job_key(request))},
-            "probe": lambda _id, _request: launch.probe(),
+            "probe": lambda _id, request: launch.probe(parse_sandbox("sandbox", request.get("sandbox", "auto"))),
             "health": lambda _id, _request: {"gpus": launch.health()},
             "trace": lambda _id, request: self._trace(request),
             "forget": lambda _id, request: {"removed": launch.forget(_job_key(request))},

@@ -25,7 +25,7 @@ _CACHE = "/cache"
 _OWN = "/run/hotlap"
 _UID = 1000
 CACHE_BYTES = 1024 * MIB
-_SIZES = {"/dev/shm": 16 * 1024 * MIB, "/tmp": 4 * 1024 * MIB, _HOME: 1024 * MIB, _WORK: 1024 * MIB, _CACHE: CACHE_BYTES}
+SIZES = {"/dev/shm": 16 * 1024 * MIB, "/tmp": 4 * 1024 * MIB, _HOME: 1024 * MIB, _WORK: 1024 * MIB, _CACHE: CACHE_BYTES}
 _ETC = {
     "/etc/passwd": b"job:x:1000:1000:job:/home/job:/bin/sh\n",
     "/etc/group": b"job:x:1000:\n",
@@ -45,7 +45,7 @@ def fill(room: Room, policy: Policy, files: Optional[str], devices: List[str], f
 
     def tmpfs(path: str) -> None:
         if "--size" in policy.options:
-            argv.extend(["--size", str(min(_SIZES[path], most))])
+            argv.extend(["--size", str(min(SIZES[path], most))])
         argv.extend(["--tmpfs", path])
 
     def data(content: bytes) -> str:

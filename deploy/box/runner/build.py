@@ -11,7 +11,7 @@ from typing import List
 
 from job_site import JobSite
 from protocol import BoxFailure, BuildReport, BuildSpec
-from tools import find_tool, folders_of_tool, is_open_folder
+from tools import folders_of_tool, is_open_folder
 
 #: As the public runner has them (C++20, optimised, lambdas on the device, verbose back ends); a task's own come later.
 _FLAGS = (
@@ -23,10 +23,12 @@ _NOT_STARTED = 126
 
 def run_build(site: JobSite, build: BuildSpec) -> BuildReport:
     """Raises BoxFailure where the machine lacks what the task needs: that is not the submission's fault."""
-    nvcc = find_tool("nvcc")
+    nvcc = site.policy.find_tool("nvcc")
     if nvcc is None:
-        raise BoxFailure("tool-missing", "nvcc is not installed here, and the problem is written in CUDA C++")
-    folders = [*folders_of_tool(nvcc), *_included(build)]
+        where = f"in {site.policy.image}" if site.policy.is_container else "here"
+        raise BoxFailure("tool-missing", f"nvcc is not installed {where}, and the problem is written in CUDA C++")
+    # A container shows what its image has.
+    folders = [] if site.policy.is_container else [*folders_of_tool(nvcc), *_included(build)]
     room = site.make_room("build", site.job.files, folders=folders)
     argv = nvcc_command(build, os.path.join(room.cache, site.job.main))
     ended = site.prepare(room, [nvcc, *argv], site.environment(room), [], build.timeout_s)

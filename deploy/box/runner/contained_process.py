@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
 import process_tree
+from container_door import Door
 from protocol import OUTPUT_CHARACTERS, BoxFailure, ProcessReport
 from result_pipe import plain_text
 from sandbox import Room
@@ -113,21 +114,29 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
     """Raises OSError when the process cannot be started and BoxFailure when it cannot be ended."""
     started = time.monotonic()
     group_folders = room.entry.group.folders if room.entry.group is not None else []
+    container = room.container
     child = subprocess.Popen(
-        [*room.argv, *command.argv],
+        room.argv if container is not None else [*room.argv, *command.argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=command.env,
+        # The engine's command is the machine's, not the job's.
+        env=None if container is not None else command.env,
         cwd=room.cwd,
-        pass_fds=(*room.pass_fds, *command.pass_fds),
+        pass_fds=() if container is not None else (*room.pass_fds, *command.pass_fds),
         start_new_session=True,
         preexec_fn=room.entry.make(command.timeout_s),
     )
+
+    def on_first(first: int) -> None:
+        command.on_processes(child.pid, [child.pid, first], group_folders)
+
+    command.on_processes(child.pid, [child.pid], group_folders)
+    if container is not None:
+        container.offer(command, room.entry.rlimits(command.timeout_s), on_first)
     room.close_passed()
     while command.pass_fds:
         os.close(command.pass_fds.pop())
-    command.on_processes(child.pid, [child.pid], group_folders)
 
     stdout, stderr = Tail(), Tail()
     statuses: Dict[int, int] = {}
@@ -136,46 +145,66 @@ def run_contained(room: Room, command: Command, wakeups: Wakeups) -> Ended:
     readers[child.stdout.fileno()] = stdout.feed
     readers[child.stderr.fileno()] = stderr.feed
     if room.info_fd is not None:
-        readers[room.info_fd] = InfoReader(
-            lambda first: command.on_processes(child.pid, [child.pid, first], group_folders)
-        )
+        readers[room.info_fd] = InfoReader(on_first)
 
     selector = selectors.DefaultSelector()
     for fd, feed in readers.items():
         os.set_blocking(fd, False)
         selector.register(fd, selectors.EVENT_READ, feed)
     selector.register(wakeups.read_fd, selectors.EVENT_READ, None)
+    if container is not None:
+        container.watch(selector)
 
-    deadline = started + command.timeout_s
     timed_out = False
     try:
         while True:
             process_tree.reap_all(statuses.__setitem__)
-            if child.pid in statuses or wakeups.cancelled or command.stop_if():
+            if child.pid in statuses:
                 break
+            deadline = started + command.timeout_s
+            if container is not None:
+                deadline = container.deadline(started, command.timeout_s)
             left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                timed_out = True
-                break
+            is_late = left_s <= 0
+            if is_late or wakeups.cancelled or command.stop_if():
+                if container is None:
+                    timed_out = is_late
+                    break
+                if container.is_over and is_late:
+                    break
+                if not container.is_over:
+                    timed_out = is_late
+                    # Its command ends behind it, and has passed on by then what was written.
+                    container.kill()
+                    continue
             for key, _ in selector.select(left_s):
                 if key.data is None:
                     wakeups.clear()
+                elif isinstance(key.data, Door):
+                    key.data.look(selector)
                 elif not read_once(key.fd, key.data):
                     selector.unregister(key.fd)
-        duration_ms = (time.monotonic() - started) * 1000
-        ended_by_itself = child.pid in statuses
+        spent_s = time.monotonic() - started if container is None else container.spent_s()
+        ended_by_itself = child.pid in statuses and (container is None or not container.was_killed)
         if not process_tree.end_children(child.pid, statuses.__setitem__):
             raise BoxFailure("sandbox-failed", "a process of the job could not be killed")
         drain(readers)
         by_itself = ended_by_itself and not command.stop_if()
     finally:
         selector.close()
+        if container is not None:
+            container.end(statuses.get(child.pid))
         child.returncode = 0  # Reaped above; Popen must not look for it.
         child.stdout.close()
         child.stderr.close()
 
     exit_code, signal_number = read_status(statuses.get(child.pid), bool(room.argv))
-    return Ended(exit_code, signal_number, timed_out, by_itself, duration_ms, stdout.text(), stderr.text())
+    errors = stderr.text()
+    if container is not None:
+        errors = container.without_noise(errors)
+        if not wakeups.cancelled:
+            container.check(exit_code if ended_by_itself else None, errors)
+    return Ended(exit_code, signal_number, timed_out, by_itself, spent_s * 1000, stdout.text(), errors)
 
 
 class InfoReader:

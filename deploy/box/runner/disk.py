@@ -8,7 +8,7 @@ import stat
 import subprocess
 from typing import Any, Tuple
 
-from protocol import RequestError
+from wire_fields import RequestError
 
 #: A job is refused below this: its reports alone may need that much.
 REQUIRED_FREE_BYTES = 8 * 1024 * 1024

@@ -15,6 +15,7 @@ import time
 from typing import Any, Dict, List
 
 import cgroup
+import container_room
 import disk
 import process_tree
 from events import EventLog
@@ -100,6 +101,7 @@ def end_left_over_processes(paths: JobPaths) -> bool:
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.05)
     cgroup.remove_folders(_read_record(paths).get("groups", []))
+    container_room.remove_left_over(paths.scratch)
     return found
 
 
@@ -128,6 +130,7 @@ def end_lost_job(paths: JobPaths) -> bool:
             _signal(pid, signal.SIGKILL)
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.05)
+    container_room.remove_left_over(paths.scratch)
     disk.remove_tree(paths.scratch)
     return True
 

@@ -10,7 +10,7 @@ from end_job import end_left_over_processes, end_lost_job
 from events import EventReader
 from job_folder import is_supervised, read_result
 from paths import BoxPaths, JobPaths
-from protocol import RequestError
+from wire_fields import RequestError
 
 _SHORTEST_S = 0.002
 _LONGEST_S = 0.025

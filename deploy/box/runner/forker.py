@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 import warnings
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Union
 
 import process_tree
 import supervisor
@@ -24,8 +24,10 @@ from disk import is_full
 from end_job import end_lost_job
 from job_folder import make_job_folder
 from paths import BoxPaths
-from protocol import BoxFailure, JobSpec, RequestError, parse_job, parse_seed, to_json
+from protocol import BoxFailure, JobSpec, parse_job, parse_seed, to_json
 from python_choice import Choice, choose
+from sandbox_wish import ContainerSpec
+from wire_fields import RequestError
 
 _LASTING_S = 3600.0
 _DOUBTFUL_S = 60.0
@@ -36,23 +38,24 @@ class Starter:
 
     def __init__(self, box: BoxPaths) -> None:
         self._box = box
-        self._choices: Dict[bool, Tuple[Choice, float]] = {}
+        self._choices: Dict[Union[str, ContainerSpec], Tuple[Choice, float]] = {}
 
-    def choice(self, allow_sandbox: bool) -> Choice:
-        known, until = self._choices.get(allow_sandbox, (None, 0.0))
+    def choice(self, sandbox: Union[str, ContainerSpec]) -> Choice:
+        wish = "auto" if sandbox == "required" else sandbox
+        known, until = self._choices.get(wish, (None, 0.0))
         if known is not None and time.monotonic() < until:
             return known
-        choice = choose(allow_sandbox)
+        choice = choose(wish)
         # A trial that failed once, on a busy machine perhaps, must not leave the box open for as long as we live.
-        is_settled = choice.policy.kind == "bwrap" or not allow_sandbox
-        self._choices[allow_sandbox] = (choice, time.monotonic() + (_LASTING_S if is_settled else _DOUBTFUL_S))
+        is_settled = choice.policy.kind != "none" or wish == "off"
+        self._choices[wish] = (choice, time.monotonic() + (_LASTING_S if is_settled else _DOUBTFUL_S))
         return choice
 
     def start(self, job_value: Any, seed_value: Any) -> bool:
         """True when the job was there already. Raises RequestError, BoxFailure."""
         job = parse_job(job_value)
         seed = parse_seed(seed_value)
-        choice = self.choice(job.sandbox != "off")
+        choice = self.choice(job.sandbox)
         paths = self._box.job(job.job_key)
         if not os.path.isdir(paths.folder):
             end_lost_job(paths)
@@ -149,7 +152,7 @@ def _serve(box: BoxPaths, connection: socket.socket) -> None:
         signal.signal(number, signal.SIG_IGN)
     starter = Starter(box)
     try:
-        starter.choice(allow_sandbox=True)  # Now, so that the first job need not wait for it.
+        starter.choice("auto")  # Now, so that the first job need not wait for it.
     except BoxFailure:
         pass
     # Objects of before the fork need no look by a supervisor's garbage collector, which would copy their pages.

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence
 
+import machine_environment
 from carried_cache import MOST_BYTES, CarriedCache
 from contained_process import Command, Ended, Wakeups, run_contained
 from gpus import Gpu, visible_environment
@@ -12,13 +13,6 @@ from limits import Limits
 from protocol import JobSpec
 from sandbox import Contents, Policy, Room, make_room
 
-#: What a job may see of the machine's environment.
-FROM_MACHINE = (
-    "CC", "CPLUS_INCLUDE_PATH", "CUDAHOSTCXX", "CUDA_HOME", "CUDA_PATH", "CUTLASS_PATH", "CXX", "C_INCLUDE_PATH",
-    "ENABLE_TILE", "GPU_ARCH_LIST", "HIP_PATH", "HSA_OVERRIDE_GFX_VERSION", "LD_LIBRARY_PATH", "LIBRARY_PATH",
-    "MATHDX_HOME", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES", "PYTORCH_ROCM_ARCH", "ROCM_HOME",
-    "ROCM_PATH", "TORCH_CUDA_ARCH_LIST",
-)
 _CACHES = {
     "XDG_CACHE_HOME": "xdg",
     "TORCH_EXTENSIONS_DIR": "torch_extensions",
@@ -60,7 +54,8 @@ class JobSite:
         return make_room(self.policy, folder, f"{self.marker}-{name}", self.uid, self.limits, contents, self.gpus)
 
     def environment(self, room: Room) -> Dict[str, str]:
-        env = {name: os.environ[name] for name in FROM_MACHINE if os.environ.get(name)}
+        # A container's are those of its image (container_init.py).
+        env = {} if room.container is not None else machine_environment.of_this_machine()
         # `python3` must mean the job's Python to whatever the evaluation starts.
         path = [os.path.dirname(self.policy.python), *_PATH]
         if not room.argv:

@@ -11,7 +11,7 @@ import math
 import os
 import resource
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Set
+from typing import Callable, Dict, List, Optional, Set
 
 import process_tree
 from cgroup import Group
@@ -58,23 +58,31 @@ class Entry:
     group: Optional[Group]
     is_namespaced: bool
     has_gpu: bool
+    #: A container: its engine bounds it as a whole and changes its user, and our child is only the engine's command.
+    by_engine: bool = False
+
+    def rlimits(self, timeout_s: float) -> Dict[str, int]:
+        """Of each process, by the name of the constant."""
+        wanted = {
+            "RLIMIT_CORE": 0,
+            "RLIMIT_FSIZE": _FILE_BYTES,
+            "RLIMIT_NOFILE": _OPEN_FILES,
+            "RLIMIT_CPU": math.ceil(timeout_s * (os.cpu_count() or 1)) + 10,
+        }
+        if self.group is None and not self.by_engine:
+            if self.is_namespaced or self.uid is not None:
+                wanted["RLIMIT_NPROC"] = self.limits.processes
+            if process_tree.IS_LINUX and not self.has_gpu:
+                wanted["RLIMIT_AS"] = self.limits.memory_bytes
+        return wanted
 
     def make(self, timeout_s: float) -> Callable[[], None]:
         """What the child runs. Everything that allocates or imports happens here, before the fork."""
         die_with_parent = process_tree.make_die_with_parent()
+        if self.by_engine:
+            return die_with_parent
         refuse_new_rights = process_tree.make_refuse_new_rights()
-        wanted = [
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_FSIZE, _FILE_BYTES),
-            (resource.RLIMIT_NOFILE, _OPEN_FILES),
-            (resource.RLIMIT_CPU, math.ceil(timeout_s * (os.cpu_count() or 1)) + 10),
-        ]
-        if self.group is None:
-            if self.is_namespaced or self.uid is not None:
-                wanted.append((resource.RLIMIT_NPROC, self.limits.processes))
-            if process_tree.IS_LINUX and not self.has_gpu:
-                wanted.append((resource.RLIMIT_AS, self.limits.memory_bytes))
-
+        wanted = [(getattr(resource, name), most) for name, most in self.rlimits(timeout_s).items()]
         cores = self.limits.cores
 
         def apply() -> None:

@@ -12,6 +12,7 @@ from job_folder import read_state
 from paths import BoxPaths
 from probe import probe
 from python_choice import choose
+from sandbox_wish import ContainerSpec
 from traces import read_piece
 
 
@@ -44,8 +45,8 @@ class LocalLaunch:
     def sweep(self, keep: List[str], older_than_s: float = 0) -> List[str]:
         return sweep_jobs(self._box, keep, older_than_s)
 
-    def probe(self) -> Dict[str, Any]:
-        return probe(self._box, choose())
+    def probe(self, sandbox: Union[str, ContainerSpec]) -> Dict[str, Any]:
+        return probe(self._box, choose(sandbox))
 
     def health(self) -> List[Dict[str, object]]:
         return read_health()

@@ -18,7 +18,7 @@ from gpus import Gpu, list_gpus
 from paths import BoxPaths
 from protocol import SystemInfo, to_json
 from python_choice import Choice
-from tools import find_tool, run_tool
+from tools import run_tool
 
 
 def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
@@ -48,8 +48,8 @@ def probe(box: BoxPaths, choice: Choice) -> Dict[str, Any]:
         ],
         "torch": choice.python.torch,
         "runtime": system.runtime,
-        "nvcc": _nvcc_version(),
-        "profiler": next((tool for tool in ("ncu", "rocprofv3") if find_tool(tool)), None),
+        "nvcc": choice.python.nvcc if choice.policy.is_container else _nvcc_version(),
+        "profiler": next((tool for tool in ("ncu", "rocprofv3") if choice.policy.find_tool(tool)), None),
         "sandbox": choice.policy.kind,
         "sandbox_problem": choice.problem,
         "limits": choice.policy.limits_kind,

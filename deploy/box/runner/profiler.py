@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from gpus import Gpu
-from tools import find_tool
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,8 @@ class Profiler:
         return [self.path, "--import", self.recording(folder), "--page", "details"]
 
 
-def find_profiler(gpus: List[Gpu]) -> Optional[Profiler]:
+def find_profiler(gpus: List[Gpu], find_tool: Callable[[str], Optional[str]]) -> Optional[Profiler]:
+    """`find_tool`: where jobs find a program by its name."""
     if not gpus:
         return None
     name, env = ("rocprofv3", {"GPU_DUMP_CODE_OBJECT": "1"}) if gpus[0].vendor == "amd" else ("ncu", {"POPCORN_NCU": "1"})

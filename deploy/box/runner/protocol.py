@@ -9,13 +9,13 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
+from sandbox_wish import ContainerSpec, parse_sandbox
 from serving_spec import ServingReport, ServingSpec, parse_serving
 from wire_fields import Fields, RequestError
 
 PROTOCOL_VERSION = 1
-SANDBOX_WISHES = ("required", "auto", "off")
 LANGUAGES = ("py", "cu", "model")
 MODES = ("test", "benchmark", "leaderboard", "profile")
 MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -83,7 +83,8 @@ class JobSpec:
     stages: List[StageSpec]
     env: Dict[str, str]
     world_size: Optional[int]
-    sandbox: str
+    #: One of SANDBOX_WISHES, or a container.
+    sandbox: Union[str, ContainerSpec]
     limits: LimitsSpec = LimitsSpec()
     #: None: all that there are.
     gpus: Optional[List[int]] = None
@@ -247,9 +248,7 @@ def parse_job(value: Any) -> JobSpec:
     world_size = job.take("world_size", (int, type(None)))
     if world_size is not None and world_size < 1:
         raise RequestError("bad-request", "job.world_size: a positive number was expected")
-    sandbox = job.take("sandbox", (str,))
-    if sandbox not in SANDBOX_WISHES:
-        raise RequestError("bad-request", f"job.sandbox: {sandbox!r} is none of {', '.join(SANDBOX_WISHES)}")
+    sandbox = parse_sandbox("job.sandbox", job.take("sandbox", (str, dict)))
     limits = LimitsSpec()
     if "limits" in job.rest:
         fields = Fields("job.limits", job.take("limits", (dict,)))

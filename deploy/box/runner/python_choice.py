@@ -5,24 +5,27 @@ first with torch wins, else the first.
 """
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import cgroup
+import container_room
 import sandbox
 from protocol import BoxFailure
+from sandbox_wish import ContainerSpec
 from seccomp import build_filter
 
 #: torch is not imported: that takes seconds, and its version file says the same.
 _ASK = r"""
-import importlib.util, json, os, platform, re, sys
+import importlib.util, json, os, platform, re, shutil, subprocess, sys
 found = {"python": platform.python_version(), "executable": sys.executable, "new": sys.version_info >= (3, 8),
-         "torch": None, "cuda": None, "hip": None}
+         "torch": None, "cuda": None, "hip": None, "tools": {}, "nvcc": None}
 try:
     spec = importlib.util.find_spec("torch")
     path = os.path.join(os.path.dirname(spec.origin), "version.py")
@@ -32,9 +35,18 @@ try:
         found[key] = match.group(1) if match else None
 except Exception:
     pass
+if "tools" in sys.argv:
+    path = os.environ.get("PATH", "") + ":/usr/local/cuda/bin:/opt/rocm/bin"
+    found["tools"] = {name: shutil.which(name, path=path) for name in ("nvcc", "ncu", "rocprofv3")}
+    if found["tools"]["nvcc"]:
+        text = subprocess.run([found["tools"]["nvcc"], "--version"], stdout=subprocess.PIPE).stdout.decode()
+        match = re.search(r"release ([\d.]+)", text)
+        found["nvcc"] = match.group(1) if match else None
 print(json.dumps(found))
 """
 _TRIAL_S = 5.0
+#: The first container of an image may have to be unpacked.
+_CONTAINER_TRIAL_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,9 @@ class JobPython:
     torch: Optional[str]
     cuda: Optional[str]
     hip: Optional[str]
+    #: Of a container alone: compiler and profilers beside it, name -> path, None where it is missing.
+    tools: Dict[str, Optional[str]]
+    nvcc: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -56,12 +71,20 @@ class Choice:
     limits_problem: Optional[str]
 
 
-def choose(allow_sandbox: bool = True) -> Choice:
-    """Tries the sandbox with each Python, then without it. Raises BoxFailure when no Python runs at all."""
+def choose(sandbox_wish: Union[str, ContainerSpec] = "auto") -> Choice:
+    """Tries the sandbox with each Python, then without it; a container with its own Python alone.
+
+    Without a sandbox the policy's kind is `none`. Raises BoxFailure when no Python runs at all.
+    """
+    if isinstance(sandbox_wish, ContainerSpec):
+        contained = _choose_container(sandbox_wish)
+        if not isinstance(contained, str):
+            return Choice(contained[0], contained[1], None, None)
+        return dataclasses.replace(choose("off"), problem=contained)
     home, limits_problem = cgroup.find_home()
     problem: Optional[str] = "the job asked for none"
     found: Optional[Tuple[sandbox.Policy, JobPython]] = None
-    if allow_sandbox:
+    if sandbox_wish != "off":
         found, problem = _choose_sandboxed(home)
     if found is None:
         answer = _choose_from([sandbox.Policy("none", python=path, home=home) for path in _candidates()])
@@ -93,6 +116,38 @@ def _choose_sandboxed(home: Optional[cgroup.Home]) -> Tuple[Optional[Tuple[sandb
         if not isinstance(found, str):
             return found, None
     return None, f"the trial run of bubblewrap failed: {found}"
+
+
+def _choose_container(wish: ContainerSpec) -> Union[Tuple[sandbox.Policy, JobPython], str]:
+    """The image's `python3`, by a trial; or what is wrong."""
+    engine = container_room.find_engine(wish.engine)
+    if engine is None:
+        return f"{wish.engine} is not installed"
+    problem = container_room.find_fault(engine, wish)
+    if problem:
+        return problem
+    policy = sandbox.Policy(
+        wish.engine, python="python3", engine=engine, image=wish.image, syscall_filter=build_filter()
+    )
+    room = sandbox.make_trial_room(policy)
+    assert room.container is not None
+    try:
+        ended = subprocess.run(
+            [*room.argv, _ASK, "tools"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=_CONTAINER_TRIAL_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        room.container.remove()
+        return f"the trial run of {wish.engine} failed: {error}"
+    answer = _read_answer(policy.python, ended)
+    if isinstance(answer, str):
+        return f"the trial run of {wish.engine} with {wish.image} failed: {answer}"
+    noise = ended.stderr.decode("utf-8", "replace")
+    return dataclasses.replace(policy, python=answer.path, noise=noise, tools=answer.tools), answer
 
 
 def _choose_from(policies: List[sandbox.Policy]) -> Union[Tuple[sandbox.Policy, JobPython], str]:
@@ -149,10 +204,16 @@ def _ask(policy: sandbox.Policy) -> Union[JobPython, str]:
     finally:
         if room is not None:
             room.leave()
+    answer = _read_answer(policy.python, ended)
+    # The path that it was found under, not the one that it knows itself by.
+    return answer if isinstance(answer, str) else dataclasses.replace(answer, path=policy.python)
+
+
+def _read_answer(python: str, ended: "subprocess.CompletedProcess[bytes]") -> Union[JobPython, str]:
     try:
         found = json.loads(ended.stdout)
     except ValueError:
         return ended.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit code {ended.returncode}"
     if not found["new"]:
-        return f"{policy.python} is Python {found['python']}, 3.8 is the oldest that will do"
-    return JobPython(policy.python, found["python"], found["torch"], found["cuda"], found["hip"])
+        return f"{python} is Python {found['python']}, 3.8 is the oldest that will do"
+    return JobPython(found["executable"], found["python"], found["torch"], found["cuda"], found["hip"], found["tools"], found["nvcc"])

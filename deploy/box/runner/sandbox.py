@@ -1,9 +1,9 @@
 """Where a process of a stage runs: a policy and the files in, a Room out.
 
-Two kinds. `bwrap`: bubblewrap_room.py. `none`: a fresh directory and a clean environment; run by root, an ordinary user
-id of the job's own too.
+Three kinds. `bwrap`: bubblewrap_room.py. `docker` and `podman`: container_room.py. `none`: a fresh directory and a clean
+environment; run by root, an ordinary user id of the job's own too.
 
-In both, the problem's files belong to the runner's user and are read-only. What is left of the protection when that is
+In all of them, the problem's files belong to the runner's user and are read-only. What is left of the protection when that is
 the job's user as well (no root, no sandbox) is none. How a room is left: everything in its control group is killed; the
 processes outside of one are the supervisor's business (process_tree.py).
 """
@@ -17,11 +17,14 @@ from typing import Dict, List, Optional, Tuple
 
 import bubblewrap_room
 import cgroup
+import container_room
 import disk
 import job_uid
 from gpus import Gpu, keep_devices
 from limits import Entry, Limits
 from protocol import BoxFailure
+from sandbox_wish import ENGINES
+from tools import find_tool
 
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
@@ -38,12 +41,28 @@ class Policy:
     python_folders: Tuple[str, ...] = ()
     #: The program of seccomp.py; None where there is none for this machine.
     syscall_filter: Optional[bytes] = None
-    #: None: limits are those of single processes.
+    #: None: limits are those of single processes, or an engine's.
     home: Optional[cgroup.Home] = None
+    #: Of a container: the engine's command, the image, and what the command writes before the program can.
+    engine: str = ""
+    image: str = ""
+    noise: str = ""
+    #: What the image has of compilers and profilers: name -> path.
+    tools: Dict[str, Optional[str]] = field(default_factory=dict)
 
     @property
     def limits_kind(self) -> str:
+        if self.is_container:
+            return cgroup.V2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else cgroup.V1
         return self.home.kind if self.home is not None else "rlimits"
+
+    @property
+    def is_container(self) -> bool:
+        return self.kind in ENGINES
+
+    def find_tool(self, name: str) -> Optional[str]:
+        """Where jobs find it."""
+        return self.tools.get(name) if self.is_container else find_tool(name)
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,8 @@ class Room:
     pass_fds: List[int] = field(default_factory=list)
     #: Read end of bubblewrap's pipe that names the namespace's first process.
     info_fd: Optional[int] = None
+    #: Where the process runs in a container, which is no child of ours.
+    container: Optional[container_room.Container] = None
     #: The folder on the real disk to be removed afterwards.
     folder: Optional[str] = None
 
@@ -84,6 +105,8 @@ class Room:
 
     def read_exceeded(self) -> List[str]:
         """Which of the limits on the whole stage were hit; none is told where there are none."""
+        if self.container is not None:
+            return self.container.exceeded
         return self.entry.group.read_exceeded() if self.entry.group is not None else []
 
     def close_passed(self) -> None:
@@ -92,6 +115,8 @@ class Room:
 
     def leave(self) -> None:
         self.close_passed()
+        if self.container is not None:
+            self.container.close()
         if self.info_fd is not None:
             os.close(self.info_fd)
             self.info_fd = None
@@ -117,7 +142,7 @@ def make_room(
 
     `gpus` None: all that there are.
     """
-    entry = Entry(limits, uid, [], None, is_namespaced=policy.kind == "bwrap", has_gpu=False)
+    entry = Entry(limits, uid, [], None, policy.kind != "none", has_gpu=False, by_engine=policy.is_container)
     devices = bubblewrap_room.list_gpu_devices()
     if gpus is not None:
         devices = keep_devices(devices, gpus)
@@ -139,11 +164,14 @@ def make_room(
         _write_file(room.cases, contents.cases.encode(), uid)
         for program, source in contents.programs.items():
             _write_file(os.path.join(room.own, program), source, uid)
-        if policy.kind == "bwrap":
+        if policy.kind != "none":
             files = os.path.join(folder, "files")
             _make_folder(files, 0o550, uid)
             _write_files(files, contents.files, uid)
-            bubblewrap_room.fill(room, policy, files, devices, contents.folders)
+            if policy.is_container:
+                container_room.fill(room, policy, files, devices, gpus)
+            else:
+                bubblewrap_room.fill(room, policy, files, devices, contents.folders)
         else:
             # Sticky: who may make files here may still not remove those of another user.
             _make_folder(room.work, 0o1770, uid)
@@ -165,9 +193,13 @@ def make_trial_room(policy: Policy) -> Room:
     """For a trial of the policy: its mounts and its user, no files and no control group."""
     uid = job_uid.trial_uid()
     limits = Limits.of(None, None)
-    room = Room(Entry(limits, uid, [], None, policy.kind == "bwrap", False), "/", "/", "/tmp", "/", "/")
-    if policy.kind == "bwrap":
-        bubblewrap_room.fill(room, policy, None, bubblewrap_room.list_gpu_devices(), ())
+    entry = Entry(limits, uid, [], None, policy.kind != "none", False, policy.is_container)
+    room = Room(entry, "/", "/", "/tmp", "/", "/")
+    devices = bubblewrap_room.list_gpu_devices()
+    if policy.is_container:
+        container_room.fill(room, policy, None, devices, None)
+    elif policy.kind == "bwrap":
+        bubblewrap_room.fill(room, policy, None, devices, ())
     return room
 
 

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from job_site import FROM_MACHINE
+import machine_environment
 
 _COMMAND_S = 20.0
 _FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/slurm/bin", "/usr/local/slurm/bin", "/cm/shared/apps/slurm/current/bin")
@@ -27,7 +27,7 @@ _OVER = (
     "TIMEOUT",
 )
 #: What a job's environment begins with. Not ours as it is: that of a login session is long and means nothing there.
-_PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TZ", "USER", *FROM_MACHINE)
+_PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TZ", "USER", *machine_environment.NAMES)
 
 
 class SlurmAway(Exception):

@@ -14,9 +14,9 @@ import slurm_folder
 from events import EventReader, utc_now
 from job_folder import read_result
 from paths import JobPaths
-from protocol import RequestError
 from slurm_commands import QueueEntry
 from slurm_queue import SlurmQueue
+from wire_fields import RequestError
 
 _SHORTEST_S = 0.05
 _LONGEST_S = 0.5

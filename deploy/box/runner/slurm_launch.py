@@ -13,7 +13,7 @@ import hashlib
 import math
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import disk
 import incoming
@@ -22,13 +22,15 @@ import slurm_folder
 from end_job import write_cancelled
 from job_folder import read_result, remove_job_folder, remove_leftover_folders
 from paths import BoxPaths, JobPaths
-from protocol import BoxFailure, JobSpec, RequestError, parse_job, parse_seed
+from protocol import BoxFailure, JobSpec, parse_job, parse_seed
+from sandbox_wish import ContainerSpec
 from slurm_batch import SlurmOptions, batch_arguments, batch_script
 from slurm_commands import QueueEntry, SlurmAway, SlurmRefused
 from slurm_follow import Watch, follow_slurm_job
 from slurm_probe import probe_cluster
 from slurm_queue import SlurmQueue
 from traces import read_piece
+from wire_fields import RequestError
 
 _FORGET_S = 20.0
 #: A supervisor ends its processes within milliseconds; after that Slurm ends all of them.
@@ -238,8 +240,8 @@ class SlurmLaunch:
         remove_leftover_folders(self.box)
         return removed
 
-    def probe(self) -> Dict[str, Any]:
-        return probe_cluster(self)
+    def probe(self, sandbox: Union[str, ContainerSpec]) -> Dict[str, Any]:
+        return probe_cluster(self, sandbox)
 
     def health(self) -> List[Dict[str, object]]:
         """Whose GPUs are idle is the cluster's business."""

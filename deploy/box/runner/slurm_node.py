@@ -51,7 +51,7 @@ def supervise_slurm_job(box: BoxPaths, job_key: str, no_gpus: bool = False) -> i
         doubt_s=_DOUBT_S,
         gpus=gpus if given is not None else gpus[: _count_given() or None],
     )
-    supervise(box, job, ticket.seed, choose(job.sandbox != "off"), pid_fd, surroundings)
+    supervise(box, job, ticket.seed, choose(job.sandbox), pid_fd, surroundings)
     release_scratch(paths.scratch, scratch_fd)
     return 0
 

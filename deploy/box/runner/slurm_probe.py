@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 import disk
 import slurm_commands
 import slurm_folder
 from protocol import BoxFailure, to_json
+from sandbox_wish import ContainerSpec
 from slurm_batch import batch_arguments, batch_script
 from slurm_commands import Partition, SlurmAway, SlurmRefused
 from slurm_follow import read_tail
@@ -29,12 +30,12 @@ _STALE_S = 3600.0
 _MARK = "hotlap-probe-report "
 
 
-def probe_cluster(launch: "SlurmLaunch") -> Dict[str, Any]:
+def probe_cluster(launch: "SlurmLaunch", sandbox: Union[str, ContainerSpec]) -> Dict[str, Any]:
     """The fields of protocol.ts's probeReport. Raises BoxFailure."""
     try:
         partitions = slurm_commands.list_partitions()
         _check_partition(partitions, launch.options.partition)
-        report = _probe_node(launch)
+        report = _probe_node(launch, sandbox)
     except SlurmAway as error:
         raise BoxFailure("cluster-away", str(error)) from error
     except SlurmRefused as error:
@@ -63,8 +64,9 @@ def _gpu_types(partitions: List[Partition], gres: Optional[str]) -> List[str]:
     return list(dict.fromkeys(named or offered))
 
 
-def _probe_node(launch: "SlurmLaunch") -> Dict[str, Any]:
-    key = hashlib.sha256(to_json(launch.options).encode()).hexdigest()[:16]
+def _probe_node(launch: "SlurmLaunch", sandbox: Union[str, ContainerSpec]) -> Dict[str, Any]:
+    container = ["--container", sandbox.engine, sandbox.image] if isinstance(sandbox, ContainerSpec) else []
+    key = hashlib.sha256(to_json([to_json(launch.options), *container]).encode()).hexdigest()[:16]
     name = launch.name(f".probe-{key}")
     log = os.path.join(launch.box.home, f"probe-{key}.log")
     launch.box.make()
@@ -87,7 +89,7 @@ def _probe_node(launch: "SlurmLaunch") -> Dict[str, Any]:
                 raise BoxFailure("cluster-away", f"the look at a node, job {job_id}, still waits in the cluster{why}")
         elif not submitted:
             _remove(log)
-            script = batch_script(launch.runner, launch.box, "probe", "--mark", _MARK)
+            script = batch_script(launch.runner, launch.box, "probe", "--mark", _MARK, *container)
             job_id = slurm_commands.submit(batch_arguments(launch.options, name, _LIMIT_S, log, 1), script)
             submitted = True
             started = time.monotonic()

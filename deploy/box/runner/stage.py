@@ -76,7 +76,7 @@ class StageRunner:
 
     def _profile(self, name: str, stage: StageSpec, blank: StageReport) -> StageReport:
         problem = None
-        profiler = find_profiler(self.site.visible)
+        profiler = find_profiler(self.site.visible, self.site.policy.find_tool)
         if profiler is not None:
             report = copy.deepcopy(blank)
             recording = Recording(self.traces.receive(stage.name), self.traces.most_bytes, profiler)

@@ -71,8 +71,10 @@ def supervise(
     try:
         events = EventLog(paths.events, surroundings.synced_events)
         events.write("started", pid=os.getpid(), sandbox=choice.policy.kind)
-        if job.sandbox == "required" and choice.policy.kind == "none":
+        if job.sandbox not in ("auto", "off") and choice.policy.kind == "none":
             raise BoxFailure("sandbox-failed", f"this machine offers no sandbox: {choice.problem}")
+        if job.serving is not None and choice.policy.is_container:
+            raise BoxFailure("sandbox-failed", f"models are served in bubblewrap, and this box is set to {choice.policy.kind}")
         gpus = surroundings.gpus
         if gpus is None:
             result.system, gpus = load_facts(box, choice)
@@ -116,6 +118,8 @@ def _make_site(
     programs = ["warmup", "cache_pack", "launcher" if job.build is None else "launch_program"]
     if any(stage.mode == "profile" for stage in job.stages):
         programs.append("profiled")
+    if choice.policy.is_container:
+        programs.append("container_init")
     if job.serving is not None:
         programs = []
     return JobSite(
