@@ -20,11 +20,12 @@ import { completeGpu, completeLeaderboard } from '../src/discord/leaderboard-cho
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { replyTarget } from '../src/discord/reply-target.ts';
 import { cancelButton } from '../src/discord/submission-buttons.ts';
+import { type TraceFiles, traceFiles, traceFilesOf } from '../src/discord/trace-files.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { maySeePrivate, type SubmissionStatus, submissionStatuses } from '../src/domain/submission.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { reportFile } from '../src/reports/report-file.ts';
-import { submissionEmbed } from '../src/reports/submission-embed.ts';
+import { submissionEmbed, withFooter } from '../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../src/reports/submission-list-embed.ts';
 import { compare, progress } from './submissions/pictures.ts';
 
@@ -77,6 +78,20 @@ export const submissions: Command = {
     )
     .addSubcommand((sub) =>
       sub
+        .setName('trace')
+        .setDescription('What profile mode recorded of one benchmark')
+        .addIntegerOption((option) =>
+          option.setName('id').setDescription('Its number').setRequired(true).setMinValue(1),
+        )
+        .addIntegerOption((option) =>
+          option
+            .setName('benchmark')
+            .setDescription('Which one, from 1; the first by default')
+            .setMinValue(1),
+        ),
+    )
+    .addSubcommand((sub) =>
+      sub
         .setName('cancel')
         .setDescription('Take one back that has not ended')
         .addIntegerOption((option) =>
@@ -95,6 +110,8 @@ export const submissions: Command = {
         return showProgress(interaction, context);
       case 'compare':
         return showComparison(interaction, context);
+      case 'trace':
+        return trace(interaction, context);
       case 'cancel':
         return cancel(interaction, context);
       case 'mine':
@@ -249,11 +266,27 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
   ]);
   if (!view || !source) throw new UserError('unknown-submission', { id });
   const report = reportFile(view, runs);
+  const traces = await traceFiles(context.sql, id);
   await interaction.editReply({
-    embeds: [submissionEmbed(view, runs)],
+    embeds: [withFooter(submissionEmbed(view, runs), traces.note)],
     files: [
       ...(runs.length > 0 ? [new AttachmentBuilder(Buffer.from(report.text), { name: report.name })] : []),
       new AttachmentBuilder(source.content, { name: source.fileName }),
+      ...attachments(traces),
     ],
   });
+}
+
+async function trace(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
+  const id = interaction.options.getInteger('id', true);
+  await checkAccess(interaction, id, context);
+  const benchmark = interaction.options.getInteger('benchmark') ?? 1;
+  const traces = await traceFilesOf(context.sql, id, benchmark);
+  if (traces.files.length === 0) throw new UserError('no-trace', { id, benchmark });
+  const embed = noticeEmbed(`#${id}, benchmark ${benchmark}`, 'What profile mode recorded, as zip archives.');
+  await interaction.editReply({ embeds: [withFooter(embed, traces.note)], files: attachments(traces) });
+}
+
+function attachments({ files }: TraceFiles): AttachmentBuilder[] {
+  return files.map((file) => new AttachmentBuilder(file.data as Buffer, { name: file.name }));
 }

@@ -7,6 +7,7 @@ import type { Outcome } from '../domain/outcome.ts';
 import type { Db, Sql } from './client.ts';
 import { lockOwner, settleOwner } from './job-owner.ts';
 import { endAttempt, type Lease } from './jobs.ts';
+import { insertTraces } from './traces.ts';
 
 /** leased | running -> finished. False when the lease was lost: somebody else stores, or has stored, this result. */
 export async function storeJobResult(
@@ -14,6 +15,7 @@ export async function storeJobResult(
   held: Lease,
   outcome: Outcome,
   score: number | null,
+  traces: { stage: string; content: Buffer }[] = [],
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
     await lockOwner(tx, held);
@@ -26,6 +28,7 @@ export async function storeJobResult(
       returning gpu_type as "gpuType", secret`;
     if (!job) return false;
     await insertRuns(tx, held, job, outcome, score);
+    await insertTraces(tx, held, job.gpuType, traces);
     await endAttempt(tx, held, outcome.cancelled ? 'cancelled' : 'finished');
     await settleOwner(tx, held);
     return true;
@@ -77,11 +80,13 @@ async function insertRuns(
   for (const stage of outcome.stages) {
     await tx`
       insert into hotlap.runs (job_id, submission_id, gpu_type, box_id, secret, stage, mode, passed, score,
-        started_at, finished_at, exit_code, failure, result, stdout, stderr, system, sandbox)
+        started_at, finished_at, exit_code, failure, compilation, profile, result, stdout, stderr, system, sandbox)
       values (${held.jobId}, ${held.submissionId}, ${job.gpuType}, ${held.boxId}, ${job.secret}, ${stage.name},
         ${stage.mode}, ${stage.passed}, ${stage.mode === 'leaderboard' && stage.passed ? score : null},
         ${stage.startedAt}, ${stage.finishedAt}, ${stage.exitCode},
-        ${stage.failure ? tx.json({ ...stage.failure }) : null}, ${tx.json(stage.lines)},
+        ${stage.failure ? tx.json({ ...stage.failure }) : null},
+        ${stage.compilation ? tx.json({ ...stage.compilation }) : null},
+        ${stage.profile ? tx.json({ ...stage.profile }) : null}, ${tx.json(stage.lines)},
         ${stage.stdout}, ${stage.stderr}, ${tx.json(outcome.system)}, ${outcome.sandbox})`;
   }
 }

@@ -173,6 +173,7 @@ export async function listRuns(db: Db, submissionId: number, withSecrets: boolea
       r.started_at as "startedAt", r.finished_at as "finishedAt", r.system, r.sandbox,
       case when not r.secret then r.exit_code end as "exitCode",
       case when not r.secret then r.failure end as failure,
+      case when not r.secret then r.compilation end as compilation, r.profile,
       case when not r.secret then r.result else '[]' end as result,
       case when not r.secret then r.stdout else '' end as stdout,
       case when not r.secret then r.stderr else '' end as stderr

@@ -24,9 +24,10 @@ import { boxNoticeEmbed } from '../reports/box-embed.ts';
 import { noticeEmbed } from '../reports/notice-embed.ts';
 import { rejudgeNoticeEmbed } from '../reports/rejudge-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
-import { submissionEmbed } from '../reports/submission-embed.ts';
+import { submissionEmbed, withFooter } from '../reports/submission-embed.ts';
 import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
 import { rerunButton } from './submission-buttons.ts';
+import { traceFiles } from './trace-files.ts';
 
 const MAX_ATTEMPTS = 30;
 const CANNOT_DM = 50007;
@@ -101,11 +102,13 @@ async function deliverResult(
   const { client, sql } = parts;
   const runs = await listRuns(sql, view.id, true);
   const report = reportFile(view, runs);
+  const traces = await traceFiles(sql, view.id);
   const files: RawFile[] = [
     { name: report.name, data: Buffer.from(report.text), contentType: 'text/plain; charset=utf-8' },
+    ...traces.files,
   ];
   const body = {
-    embeds: [submissionEmbed(view, runs)],
+    embeds: [withFooter(submissionEmbed(view, runs), traces.note)],
     files,
     components: failedByUs(view) ? [rerunButton(view.id)] : [],
   };

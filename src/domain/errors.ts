@@ -174,6 +174,11 @@ export const userErrors = {
     text: 'Could not delete leaderboard `{leaderboard}` with existing submissions.',
     next: 'Force it to destroy its {count} submissions as well.',
   },
+  'no-trace': {
+    status: 404,
+    text: 'Nothing was recorded of benchmark {benchmark} of submission #{id}.',
+    next: 'Submit it in mode profile; `/submissions show` says what there is.',
+  },
   'unknown-template': {
     status: 404,
     text: '`{leaderboard}` has no template for `{language}`.',

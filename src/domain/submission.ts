@@ -1,5 +1,6 @@
 /** The words for submissions, what people see of them, and who may see what. */
 import type { Place } from './eta.ts';
+import type { Compilation, Profile } from './outcome.ts';
 import type { SystemInfo } from './protocol.ts';
 import type { Failure } from './stage-failure.ts';
 
@@ -135,6 +136,8 @@ export interface RunView {
   finishedAt: Date;
   exitCode: number | null;
   failure: Failure | null;
+  compilation: Compilation | null;
+  profile: Profile | null;
   result: [string, string][];
   stdout: string;
   stderr: string;

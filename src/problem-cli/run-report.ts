@@ -82,6 +82,8 @@ function viewOf(
     finishedAt: new Date(stage.finishedAt),
     exitCode: stage.exitCode,
     failure: stage.failure,
+    compilation: stage.compilation,
+    profile: stage.profile,
     result: stage.lines,
     stdout: stage.stdout,
     stderr: stage.stderr,

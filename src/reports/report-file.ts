@@ -1,4 +1,5 @@
 /** The full report of a submission as a text file: every stage, case and time. Of secret runs, only how they ended. */
+import type { Profile } from '../domain/outcome.ts';
 import {
   type BenchmarkCase,
   readBenchmarkLines,
@@ -55,10 +56,11 @@ export function runDetails(run: RunView): string {
   const parts: string[] = [];
   if (run.failure) {
     const { summary, detail } = run.failure;
-    // What the error output below says is not said twice.
-    const isBelow = run.stderr.includes(detail.trim());
+    // What an output below says is not said twice.
+    const isBelow = [run.stderr, compilerText(run)].some((text) => text.includes(detail.trim()));
     parts.push([summary, isBelow ? '' : detail].filter((text) => text !== '').join('\n'));
   }
+  if (run.compilation) parts.push(`Compiler:\n${compilerText(run)}`);
   const lines = new Map(run.result);
   const tests = readTestLines(lines);
   if (tests.length > 0) {
@@ -73,10 +75,25 @@ export function runDetails(run: RunView): string {
   }
   const benchmarks = readBenchmarkLines(lines);
   if (benchmarks.length > 0) parts.push(benchmarks.map(benchmarkLine).join('\n'));
+  if (run.profile) parts.push(profilerLine(run.profile));
   for (const profile of readProfileLines(lines)) parts.push(`Profile of ${profile.spec}\n${profile.report}`);
   if (run.stdout.trim() !== '') parts.push(`Output:\n${run.stdout.trimEnd()}`);
   if (run.stderr.trim() !== '') parts.push(`Error output:\n${run.stderr.trimEnd()}`);
   return parts.join('\n');
+}
+
+function compilerText({ compilation }: RunView): string {
+  if (!compilation) return '';
+  const { command, stdout, stderr } = compilation;
+  return [command, stdout, stderr]
+    .map((text) => text.trimEnd())
+    .filter((text) => text !== '')
+    .join('\n');
+}
+
+function profilerLine({ profiler, problem }: Profile): string {
+  if (profiler !== '') return `Profiled by ${profiler}.`;
+  return `Profiled by the evaluation program's own means${problem === null ? '' : `, because the box's profiler failed (${problem})`}.`;
 }
 
 function benchmarkLine(item: BenchmarkCase): string {

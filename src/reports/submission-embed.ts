@@ -22,6 +22,7 @@ import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
 const MAX_GPUS = 20;
 /** Discord's 6000 for all parts of an embed, less a reserve. */
 const EMBED_CHARS = 5900;
+const FOOTER_CHARS = 100;
 
 /** `runs`, where given, add the benchmark times of the public run. */
 export function submissionEmbed(view: SubmissionView, runs: RunView[] = []): APIEmbed {
@@ -38,6 +39,11 @@ export function submissionEmbed(view: SubmissionView, runs: RunView[] = []): API
     description,
     fields: gpus.map((gpu) => gpuField(view, gpu, runs, room)),
   };
+}
+
+/** With a small line at its end; null changes nothing. */
+export function withFooter(embed: APIEmbed, text: string | null): APIEmbed {
+  return text === null ? embed : { ...embed, footer: { text: cut(text, FOOTER_CHARS) } };
 }
 
 function headline(view: SubmissionView): { title: string; colour: number } {

@@ -11,6 +11,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BoxConnection } from '../boxes/connection.ts';
+import { fetchTraces, type Trace } from '../boxes/fetch-traces.ts';
 import { forgetJob, JobMayStillRun, runOnBox } from '../boxes/run-on-box.ts';
 import type { Sql } from '../db/client.ts';
 import {
@@ -27,7 +28,7 @@ import { storeBoxFailure, storeJobCancelled, storeJobResult } from '../db/result
 import { BoxError, type BoxErrorKind } from '../domain/box-error.ts';
 import { jobSpecFor } from '../domain/job.ts';
 import { readOutcome } from '../domain/outcome.ts';
-import type { JobResult, JobSpec } from '../domain/protocol.ts';
+import type { JobResult, JobSpec, StageSpec } from '../domain/protocol.ts';
 import { leaderboardScore } from '../domain/score.ts';
 import type { Log } from '../log.ts';
 import { keepLease } from './lease.ts';
@@ -131,12 +132,30 @@ async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobRe
   const { sql, lease, log } = run;
   const outcome = readOutcome(result, spec.stages);
   const score = leaderboardScore(outcome, work.task);
-  const stored = await persist(() => storeJobResult(sql, lease, outcome, score), run.stopping, log);
+  const traces = outcome.cancelled ? [] : await takeTraces(run, result);
+  const stored = await persist(() => storeJobResult(sql, lease, outcome, score, traces), run.stopping, log);
   log.info(
     { stored, passed: outcome.passed, failure: outcome.failure?.kind, gpu: work.gpuType, mode: work.mode },
     stored ? 'job ended' : 'result dropped: it was stored before, or the lease was lost',
   );
   return stored;
+}
+
+/** How long a box that went away after a job may hold up the job's result for what was recorded there. */
+const TRACES_PATIENCE_MS = 60_000;
+
+async function takeTraces(run: Run, result: JobResult): Promise<Trace[]> {
+  const deadline = Date.now() + TRACES_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await fetchTraces(run.connection, result);
+    } catch (error) {
+      if (!(error instanceof BoxError) || run.stopping.aborted) throw error;
+      run.log.warn({ error }, 'recordings not fetched yet');
+      if (Date.now() > deadline) return [];
+      await delay(REATTACH_PAUSE_MS, undefined, { signal: run.stopping });
+    }
+  }
 }
 
 const REATTACH_PAUSE_MS = 2000;
@@ -192,7 +211,9 @@ function mayBeAlive(error: unknown, lease: Lease): boolean {
 
 function longestRunMs(spec: JobSpec): number {
   const preparation = (spec.warmup?.timeout_s ?? 0) + (spec.build?.timeout_s ?? 0);
-  return spec.stages.reduce((sum, stage) => sum + stage.timeout_s, preparation) * 1000;
+  // A profile may be tried twice, with the box's profiler and without.
+  const tries = (stage: StageSpec) => (stage.mode === 'profile' ? 2 : 1);
+  return spec.stages.reduce((sum, stage) => sum + tries(stage) * stage.timeout_s, preparation) * 1000;
 }
 
 /** False when the lease was lost. */

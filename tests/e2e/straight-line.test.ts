@@ -215,12 +215,38 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
     expect(report).not.toContain('not the doubles');
   });
 
-  it.each(['test', 'benchmark', 'profile'])('runs mode %s without ranking it', async (mode) => {
+  it.each(['test', 'benchmark'])('runs mode %s without ranking it', async (mode) => {
     const result = await submitted(second, { file: good(), leaderboard: 'lab', mode });
     expect(result.embeds[0]?.title).toMatch(/^Passed/);
     const report = (await second.attachment(result, `report-${numberOf(result)}.txt`)).toString();
     expect(report).toContain(`public run, ${mode}`);
     expect(report).not.toContain('secret run');
+  });
+
+  it('hands out what profile mode recorded, to its owner alone', async () => {
+    const result = await submitted(second, { file: good(), leaderboard: 'lab', mode: 'profile' });
+    const id = numberOf(result);
+    const [report] = result.attachments;
+    expect(result.attachments.map((file) => file.filename)).toEqual([
+      `report-${id}.txt`,
+      `trace-${id}-CPU-1.zip`,
+      `trace-${id}-CPU-2.zip`,
+    ]);
+    expect((await second.attachment(result, report?.filename ?? '')).toString()).toContain(
+      'Profiled by the evaluation program',
+    );
+    const shown = await (await second.slash('/submissions show', { id })).answer();
+    expect(shown.attachments.map((file) => file.filename)).toContain(`trace-${id}-CPU-2.zip`);
+    const fetched = await (await second.slash('/submissions trace', { id, benchmark: 2 })).answer();
+    const files = unzipSync(await second.attachment(fetched, `trace-${id}-CPU-2.zip`));
+    expect(Object.keys(files)).toEqual(['profile.pstats']);
+    expect(files['profile.pstats']?.length).toBeGreaterThan(100);
+
+    const missing = await (await second.slash('/submissions trace', { id, benchmark: 3 })).answer();
+    expect(text(missing)).toContain('Nothing was recorded of benchmark 3');
+    const stranger = await (await first.slash('/submissions trace', { id })).answer();
+    expect(text(stranger)).toContain('belongs to somebody else');
+    expect(stranger.attachments).toEqual([]);
   });
 
   it('asks for the GPU type when there are several, and submits once', async () => {
@@ -348,7 +374,7 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
   it('sends nothing to a box whose host key has changed, and says why', async () => {
     await sshd.rotateHostKey();
     const handle = await second.slash('/submit', { file: good(), leaderboard: 'lab', mode: 'test' });
-    await handle.waitFor((message) => text(message).includes('no box of this GPU type can be reached'), {
+    await handle.waitFor((message) => text(message).includes('no box of this GPU type can be used now'), {
       timeoutMs: 45_000,
     });
     const list = await (await admin.slash('/admin box list')).answer();

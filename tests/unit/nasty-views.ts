@@ -128,6 +128,8 @@ export function runsOf(view: SubmissionView, spec: string): RunView[] {
     finishedAt: view.createdAt,
     exitCode: 0,
     failure: null,
+    compilation: null,
+    profile: null,
     result: Array.from({ length: 14 }, (_, i): [string, string][] => [
       [`benchmark.${i}.spec`, spec],
       [`benchmark.${i}.mean`, `${1000 + i}`],
