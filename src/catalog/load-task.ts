@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { isAlias, isNode, isSeq } from 'yaml';
 import { z } from 'zod';
 import { BUILT_PROGRAM, type CudaBuild, rankings, type Task } from '../domain/task.ts';
+import { findUnreadablePart } from './case-grammar.ts';
 import { type CaseLine, caseLine } from './case-line.ts';
 import { checkBuild } from './cuda-build.ts';
 import { UnwritableValue } from './python-str.ts';
@@ -84,6 +85,17 @@ export async function loadTask(root: string, directory: string, file: YamlFile):
     const modes = key === 'tests' ? 'test and ranked' : 'benchmark, ranked and profile';
     const text = `${key}: there is no case, so that nothing can pass in the modes ${modes}`;
     warnings.push(file.fault([key], text).message);
+  }
+
+  for (const [key, lines] of Object.entries({ tests, benchmarks })) {
+    const refused = findUnreadablePart(
+      files,
+      lines.map((line) => line.text),
+    );
+    if (!refused) continue;
+    const { index, part, pattern } = refused;
+    const text = `"${part}" is not what the evaluation program reads, which is ${pattern}`;
+    throw file.fault([key, index], `${key}.${index}: ${text}`);
   }
 
   const sizes = [...tests, ...benchmarks].map((line) => line.worldSize ?? 0);

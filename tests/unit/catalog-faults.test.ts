@@ -160,6 +160,15 @@ describe('a faulty task.yml', () => {
     expect(await faultOfTask(task)).toContain(':11: benchmarks.1: a multi_gpu problem');
   });
 
+  it('with a case that its own evaluation program would refuse is named by that case', async () => {
+    await folder.writeProblem(leastTask.replace('{size: 5,', '{size: 0.5,'));
+    const pattern = String.raw`\s*([a-z]+):\s*([a-z]+|[0-9]+)\s*`;
+    await folder.write({ 's/p/eval.py': `import re\nassert re.fullmatch(r"${pattern}", part)\n` });
+    expect(await onlyFault()).toBe(
+      `s/p/task.yml:11: benchmarks.1: "size: 0.5" is not what the evaluation program reads, which is ${pattern}`,
+    );
+  });
+
   it('that blows up by its aliases is refused', async () => {
     const rows = Array.from({ length: 9 }, (_, i) => `x${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`);
     const task = `x0: &a0 [1,1,1,1,1,1,1,1,1]\n${rows.join('\n')}\n${leastTask}`;
