@@ -1,5 +1,5 @@
 /** `/admin`: what organisers do. Hidden from others by default permissions, and refused in words all the same. */
-import { SlashCommandBuilder } from 'discord.js';
+import { PermissionFlagsBits, SlashCommandBuilder } from 'discord.js';
 import type { Choice, Command } from '../src/discord/command.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { boxGroup } from './admin/box.ts';
@@ -17,12 +17,12 @@ function findGroup(name: string | null): AdminGroup | undefined {
 const declaration = new SlashCommandBuilder()
   .setName('admin')
   .setDescription('For organisers')
-  .setDefaultMemberPermissions(0);
+  // A contest is an event: creators and judges get this permission with their role, strangers don't have it.
+  .setDefaultMemberPermissions(PermissionFlagsBits.ManageEvents);
 for (const group of groups)
   declaration.addSubcommandGroup((builder) => group.build(builder.setName(group.name)));
 
 export const admin: Command = {
-  adminOnly: true,
   data: declaration.toJSON(),
 
   ephemeral: () => true,
@@ -42,5 +42,19 @@ export const admin: Command = {
     // A button of an older version, on a message that is still there.
     if (!group?.press) throw new UserError('choice-expired');
     await group.press(interaction, args, context);
+  },
+
+  async open(interaction, args, context) {
+    const name = interaction.isChatInputCommand()
+      ? interaction.options.getSubcommandGroup()
+      : (args?.[0] ?? null);
+    const rest = args?.slice(1) ?? null;
+    return (await findGroup(name)?.open?.(interaction, rest, context)) ?? null;
+  },
+
+  async fill(interaction, [name = '', ...args], context) {
+    const group = findGroup(name);
+    if (!group?.fill) throw new UserError('choice-expired');
+    await group.fill(interaction, args, context);
   },
 };

@@ -213,7 +213,7 @@ async function startDiscord(
   const context: CommandContext = {
     sql,
     log,
-    adminRoleId: discord.adminRoleId,
+    roleIds: discord.roleIds,
     apiUrl: knownApiUrl(config),
     boxes: {
       scan: scanBox,
@@ -298,7 +298,7 @@ function playgroundDiscord(playground: Playground | null): NonNullable<Config['d
     token: playground.token,
     applicationId: playground.applicationId,
     guildId: playground.guildId,
-    adminRoleId: playground.adminRoleId,
+    roleIds: playground.roleIds,
     channelId: playground.channelId,
     adminChannelId: playground.adminChannelId ?? null,
     apiUrl: playground.restApi,

@@ -47,6 +47,21 @@ export const variables = {
     should: SNOWFLAKE,
     schema: snowflake,
   }),
+  DISCORD_CREATOR_ROLE_ID: variable({
+    doc: 'Role whose members make leaderboards and run those that they made. Unset: admins alone.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_JUDGE_ROLE_ID: variable({
+    doc: 'Role whose members score submissions. Unset: admins alone.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_PARTICIPANT_ROLE_ID: variable({
+    doc: 'Role whose members may submit. Unset: everybody.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
   DISCORD_CHANNEL_ID: variable({
     doc: 'Channel for announcements of ranked results. Unset: the channel in which the file was submitted.',
     should: SNOWFLAKE,
@@ -211,7 +226,7 @@ export interface Config {
     /** null: the client takes it from the token. */
     applicationId: string | null;
     guildId: string;
-    adminRoleId: string;
+    roleIds: { admin: string; creator: string | null; judge: string | null; participant: string | null };
     channelId: string | null;
     adminChannelId: string | null;
     apiUrl: string;
@@ -310,7 +325,12 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
         : {
             token,
             guildId,
-            adminRoleId,
+            roleIds: {
+              admin: adminRoleId,
+              creator: values.DISCORD_CREATOR_ROLE_ID,
+              judge: values.DISCORD_JUDGE_ROLE_ID,
+              participant: values.DISCORD_PARTICIPANT_ROLE_ID,
+            },
             applicationId: values.DISCORD_APPLICATION_ID,
             channelId: values.DISCORD_CHANNEL_ID,
             adminChannelId: values.DISCORD_ADMIN_CHANNEL_ID,

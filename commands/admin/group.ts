@@ -5,7 +5,7 @@ import type {
   MessageComponentInteraction,
   SlashCommandSubcommandGroupBuilder,
 } from 'discord.js';
-import type { Choice, CommandContext } from '../../src/discord/command.ts';
+import type { Choice, Command, CommandContext } from '../../src/discord/command.ts';
 
 export interface AdminGroup {
   name: string;
@@ -15,4 +15,8 @@ export interface AdminGroup {
   complete?(interaction: AutocompleteInteraction, context: CommandContext): Promise<Choice[]>;
   /** A button or menu whose custom id is `admin:<group>:<args...>`; called after the update was deferred. */
   press?(interaction: MessageComponentInteraction, args: string[], context: CommandContext): Promise<void>;
+  /** A form of its subcommands or buttons, as in `Command`. */
+  open?: Command['open'];
+  /** A form that was filled in, with a custom id like a button's. */
+  fill?: Command['fill'];
 }

@@ -3,10 +3,13 @@ import type {
   AutocompleteInteraction,
   ChatInputCommandInteraction,
   MessageComponentInteraction,
+  ModalBuilder,
+  ModalSubmitInteraction,
   RESTPostAPIChatInputApplicationCommandsJSONBody,
 } from 'discord.js';
 import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
+import { type ContestRole, type RoleIds, rolesHeld } from '../domain/access.ts';
 import type { NewBox } from '../domain/box.ts';
 import type { Finding } from '../domain/box-health.ts';
 import type { ProblemSource } from '../domain/problem-source.ts';
@@ -20,10 +23,9 @@ export interface Choice {
   value: string | number;
 }
 
+/** Who may use it is in domain/rules.ts, and checked before any of these is called. */
 export interface Command {
   data: RESTPostAPIChatInputApplicationCommandsJSONBody;
-  /** Only for the admin role; refused in words to others. */
-  adminOnly?: boolean;
   /** Whether the answer is seen by its user alone. */
   ephemeral(interaction: ChatInputCommandInteraction): boolean;
   /** Called after the reply was deferred: answers with `editReply`. */
@@ -31,6 +33,17 @@ export interface Command {
   complete?(interaction: AutocompleteInteraction, context: CommandContext): Promise<Choice[]>;
   /** A button or menu whose custom id is `<command>:<args...>`; called after the update was deferred. */
   press?(interaction: MessageComponentInteraction, args: string[], context: CommandContext): Promise<void>;
+  /**
+   * The form that a command (`args` null) or a button opens before anything else happens; null where it opens none. The
+   * answer must come within 3 s. Its custom id is read like a button's.
+   */
+  open?(
+    interaction: ChatInputCommandInteraction | MessageComponentInteraction,
+    args: string[] | null,
+    context: CommandContext,
+  ): Promise<ModalBuilder | null>;
+  /** A form that was filled in; called after an ephemeral reply was deferred. */
+  fill?(interaction: ModalSubmitInteraction, args: string[], context: CommandContext): Promise<void>;
 }
 
 /** How the commands reach boxes; the parts behind it are put together in app.ts. Every method throws UserError. */
@@ -54,19 +67,26 @@ export interface ProblemDesk {
 export interface CommandContext {
   sql: Sql;
   log: Log;
-  adminRoleId: string;
+  roleIds: RoleIds;
   /** Where clients reach the HTTP API; null where that is not known. */
   apiUrl: string | null;
   boxes: BoxDesk;
   problems: ProblemDesk;
 }
 
-/** Who runs a command or presses a button. */
-export function viewerOf(
-  interaction: ChatInputCommandInteraction | MessageComponentInteraction | AutocompleteInteraction,
-  context: Pick<CommandContext, 'adminRoleId'>,
-): Viewer {
+type Asking =
+  | ChatInputCommandInteraction
+  | MessageComponentInteraction
+  | ModalSubmitInteraction
+  | AutocompleteInteraction;
+
+/** What the person may do here; in a direct message Discord says nothing of roles. */
+export function rolesOf(interaction: Asking, { roleIds }: Pick<CommandContext, 'roleIds'>): ContestRole[] {
   const roles = interaction.member?.roles;
-  const roleIds = Array.isArray(roles) ? roles : [...(roles?.cache.keys() ?? [])];
-  return { userId: interaction.user.id, isAdmin: roleIds.includes(context.adminRoleId) };
+  return rolesHeld(Array.isArray(roles) ? roles : [...(roles?.cache.keys() ?? [])], roleIds);
+}
+
+/** Who runs a command or presses a button. */
+export function viewerOf(interaction: Asking, context: Pick<CommandContext, 'roleIds'>): Viewer {
+  return { userId: interaction.user.id, isAdmin: rolesOf(interaction, context).includes('admin') };
 }

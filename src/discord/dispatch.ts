@@ -1,8 +1,10 @@
 /**
  * From an interaction to its command, and from whatever goes wrong to an answer.
  *
- * Discord waits 3 s for a first answer, so every command is deferred before it does anything. A UserError becomes a
- * refusal that says what to do; anything else is a bug: the user gets a reference, the log the cause.
+ * Discord waits 3 s for a first answer, so every command is deferred before it does anything, but for those that open a
+ * form: a form has to be the first answer. Whoever asks is held against the rule of what they ask for (domain/rules.ts)
+ * before the command hears of it. A UserError becomes a refusal that says what to do; anything else is a bug: the user
+ * gets a reference, the log the cause.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -12,10 +14,13 @@ import {
   type Interaction,
   type MessageComponentInteraction,
   MessageFlags,
+  type ModalSubmitInteraction,
 } from 'discord.js';
+import { checkRole, type Rule } from '../domain/access.ts';
 import { UserError } from '../domain/errors.ts';
+import { ruleOfCommand, ruleOfComponent } from '../domain/rules.ts';
 import { internalFailureEmbed, refusalEmbed } from '../reports/notice-embed.ts';
-import { type Command, type CommandContext, viewerOf } from './command.ts';
+import { type Command, type CommandContext, rolesOf } from './command.ts';
 
 const MAX_CHOICES = 25;
 
@@ -34,28 +39,49 @@ async function handle(
   context: CommandContext,
 ): Promise<void> {
   if (interaction.isChatInputCommand()) {
-    const command = commands.get(interaction.commandName);
-    if (command) await runCommand(interaction, command, context);
+    await runCommand(interaction, commands.get(interaction.commandName), context);
   } else if (interaction.isAutocomplete()) {
-    const command = commands.get(interaction.commandName);
-    if (command) await complete(interaction, command, context);
-  } else if (interaction.isMessageComponent()) {
+    await complete(interaction, commands.get(interaction.commandName), context);
+  } else if (interaction.isMessageComponent() || interaction.isModalSubmit()) {
     const [name = '', ...args] = interaction.customId.split(':');
     const command = commands.get(name);
-    if (command?.press) await press(interaction, command, args, context);
+    if (interaction.isModalSubmit()) await fill(interaction, command, args, context);
+    else await press(interaction, command, args, context);
   }
+}
+
+/** Throws UserError where the rule speaks against it. What has no rule is of another version of Hotlap. */
+function checkRule(
+  interaction: Parameters<typeof rolesOf>[0],
+  rule: Rule | null,
+  context: CommandContext,
+): void {
+  if (rule === null) throw new UserError('choice-expired');
+  checkRole(rule, rolesOf(interaction, context), context.roleIds);
+}
+
+/** `admin box add` */
+function wordsOf({ commandName, options }: ChatInputCommandInteraction | AutocompleteInteraction): string {
+  const words = [commandName, options.getSubcommandGroup(false), options.getSubcommand(false)];
+  return words.filter((word) => word !== null).join(' ');
 }
 
 async function runCommand(
   interaction: ChatInputCommandInteraction,
-  command: Command,
+  command: Command | undefined,
   context: CommandContext,
 ): Promise<void> {
-  const refused = command.adminOnly && !viewerOf(interaction, context).isAdmin;
-  const ephemeral = refused || command.ephemeral(interaction);
-  await interaction.deferReply(ephemeral ? { flags: MessageFlags.Ephemeral } : {});
+  let ephemeral = true;
   try {
-    if (refused) throw adminOnly(context);
+    checkRule(interaction, ruleOfCommand(wordsOf(interaction)), context);
+    if (!command) throw new UserError('choice-expired');
+    const form = (await command.open?.(interaction, null, context)) ?? null;
+    if (form !== null) {
+      await interaction.showModal(form);
+      return;
+    }
+    ephemeral = command.ephemeral(interaction);
+    await interaction.deferReply(ephemeral ? { flags: MessageFlags.Ephemeral } : {});
     await command.run(interaction, context);
   } catch (error) {
     await answerFailure(interaction, ephemeral, answerTo(error, interaction, context));
@@ -64,52 +90,76 @@ async function runCommand(
 
 /** A refusal is nobody's business but its user's, also where the answer would have been everybody's. */
 async function answerFailure(
-  interaction: ChatInputCommandInteraction,
+  interaction: ChatInputCommandInteraction | ModalSubmitInteraction,
   ephemeral: boolean,
   answer: ReturnType<typeof answerTo>,
 ): Promise<void> {
-  if (ephemeral) {
+  if (!interaction.deferred && !interaction.replied) {
+    await interaction.reply({ ...answer, flags: MessageFlags.Ephemeral });
+  } else if (ephemeral) {
     await interaction.editReply({ content: '', ...answer, components: [] });
-    return;
+  } else {
+    // The first follow-up after a deferral would take its place and be as public as that.
+    await interaction.deleteReply();
+    await interaction.followUp({ ...answer, flags: MessageFlags.Ephemeral });
   }
-  // The first follow-up after a deferral would take its place and be as public as that.
-  await interaction.deleteReply();
-  await interaction.followUp({ ...answer, flags: MessageFlags.Ephemeral });
 }
 
 async function press(
   interaction: MessageComponentInteraction,
-  command: Command,
+  command: Command | undefined,
   args: string[],
   context: CommandContext,
 ): Promise<void> {
-  await interaction.deferUpdate();
   try {
-    if (command.adminOnly && !viewerOf(interaction, context).isAdmin) throw adminOnly(context);
-    await command.press?.(interaction, args, context);
+    checkRule(interaction, ruleOfComponent(interaction.customId), context);
+    if (!command?.press && !command?.open) throw new UserError('choice-expired');
+    const form = (await command.open?.(interaction, args, context)) ?? null;
+    if (form !== null) {
+      await interaction.showModal(form);
+      return;
+    }
+    await interaction.deferUpdate();
+    if (!command.press) throw new UserError('choice-expired');
+    await command.press(interaction, args, context);
   } catch (error) {
     // The message stays as it is: it may be somebody else's.
-    await interaction.followUp({ ...answerTo(error, interaction, context), flags: MessageFlags.Ephemeral });
+    const answer = { ...answerTo(error, interaction, context), flags: MessageFlags.Ephemeral } as const;
+    if (interaction.deferred || interaction.replied) await interaction.followUp(answer);
+    else await interaction.reply(answer);
+  }
+}
+
+async function fill(
+  interaction: ModalSubmitInteraction,
+  command: Command | undefined,
+  args: string[],
+  context: CommandContext,
+): Promise<void> {
+  await interaction.deferReply({ flags: MessageFlags.Ephemeral });
+  try {
+    checkRule(interaction, ruleOfComponent(interaction.customId), context);
+    if (!command?.fill) throw new UserError('choice-expired');
+    await command.fill(interaction, args, context);
+  } catch (error) {
+    await answerFailure(interaction, true, answerTo(error, interaction, context));
   }
 }
 
 async function complete(
   interaction: AutocompleteInteraction,
-  command: Command,
+  command: Command | undefined,
   context: CommandContext,
 ): Promise<void> {
-  const allowed = !command.adminOnly || viewerOf(interaction, context).isAdmin;
   try {
-    const choices = allowed ? ((await command.complete?.(interaction, context)) ?? []) : [];
+    checkRule(interaction, ruleOfCommand(wordsOf(interaction)), context);
+    const choices = (await command?.complete?.(interaction, context)) ?? [];
     await interaction.respond(choices.slice(0, MAX_CHOICES));
   } catch (error) {
     // Typing goes on without suggestions.
-    context.log.warn({ error, command: interaction.commandName }, 'autocomplete failed');
+    if (error instanceof UserError) await interaction.respond([]);
+    else context.log.warn({ error, command: interaction.commandName }, 'autocomplete failed');
   }
-}
-
-function adminOnly(context: CommandContext): UserError {
-  return new UserError('admin-only', { role: `<@&${context.adminRoleId}>` });
 }
 
 function answerTo(

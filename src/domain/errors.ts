@@ -264,10 +264,10 @@ export const userErrors = {
     text: 'No command line with this id waits to be linked.',
     next: 'An id is good once, for ten minutes: let the client register again and take the new one from `.popcorn.yaml`. Without an id `/account link` gives you a token.',
   },
-  'admin-only': {
+  'role-needed': {
     status: 403,
-    text: 'This command is for organisers.',
-    next: 'Ask somebody with the role {role} to run it, or to give you that role.',
+    text: 'This needs the role {roles}.',
+    next: 'Ask an organiser to do it, or to give you that role.',
   },
   'choice-expired': {
     status: 410,

@@ -2,7 +2,7 @@
 import type { APIGuildMember, APIUser, GuildMemberFlags } from 'discord-api-types/v10';
 import { ChannelType } from 'discord-api-types/v10';
 import type { StoredChannel, World } from './world.ts';
-import { guildName } from './world-seed.ts';
+import { guildName, ownerId } from './world-seed.ts';
 
 const startedAt = new Date(1_700_000_000_000).toISOString();
 
@@ -80,7 +80,7 @@ export function guildObject(world: World): Record<string, unknown> {
     splash: null,
     discovery_splash: null,
     banner: null,
-    owner_id: [...world.people.keys()].at(-1),
+    owner_id: ownerId,
     afk_channel_id: null,
     afk_timeout: 300,
     verification_level: 0,

@@ -33,6 +33,7 @@ import {
   contestChannelId,
   guildId,
   organisersChannelId,
+  roleIds,
 } from './world-seed.ts';
 
 export interface PlaygroundOptions {
@@ -56,6 +57,8 @@ export interface Playground {
   /** Seen by organisers and the bot only. */
   adminChannelId: string;
   adminRoleId: string;
+  /** Admin's among them. */
+  roleIds: Record<'admin' | 'creator' | 'judge' | 'participant', string>;
   users: { id: string; name: string; roleIds: string[] }[];
   close(): Promise<void>;
 }
@@ -137,6 +140,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     channelId: contestChannelId,
     adminChannelId: organisersChannelId,
     adminRoleId,
+    roleIds,
     users: [...world.people.values()].map(({ user, roleIds }) => ({
       id: user.id,
       name: user.username,

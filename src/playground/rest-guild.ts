@@ -2,6 +2,7 @@ import { refusals } from './discord-error.ts';
 import { allMembers, channelObject, guildObject, memberObject } from './discord-objects.ts';
 import type { RestRoutes } from './rest-router.ts';
 import type { Person, World } from './world.ts';
+import { ownerId } from './world-seed.ts';
 
 /** The gateway's address, the bot itself, and the guild with its members and roles. */
 export function guildRoutes(world: World, gatewayUrl: () => string): RestRoutes {
@@ -15,7 +16,7 @@ export function guildRoutes(world: World, gatewayUrl: () => string): RestRoutes 
     verify_key: '',
     flags: 0,
     team: null,
-    owner: world.people.get([...world.people.keys()].at(-1) ?? '')?.user,
+    owner: world.people.get(ownerId)?.user,
     approximate_guild_count: 1,
   });
   const inGuild = (params: Record<string, string>) => {

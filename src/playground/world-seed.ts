@@ -9,6 +9,15 @@ export const organisersChannelId = '1100000000000000202';
 export const adminRoleId = '1100000000000000301';
 const participantRoleId = '1100000000000000302';
 const botRoleId = '1100000000000000303';
+const creatorRoleId = '1100000000000000304';
+const judgeRoleId = '1100000000000000305';
+
+export const roleIds = {
+  admin: adminRoleId,
+  creator: creatorRoleId,
+  judge: judgeRoleId,
+  participant: participantRoleId,
+};
 
 export const guildName = 'Kernel Contest';
 
@@ -47,7 +56,9 @@ function role(id: string, name: string, colour: number, position: number, permis
 
 export const roles: APIRole[] = [
   role(guildId, '@everyone', 0, 0, memberPermissions),
-  role(adminRoleId, 'organiser', 0xf0b232, 3, PermissionFlagsBits.Administrator),
+  role(adminRoleId, 'organiser', 0xf0b232, 5, PermissionFlagsBits.Administrator),
+  role(creatorRoleId, 'creator', 0x3fbf8f, 4, PermissionFlagsBits.ManageEvents),
+  role(judgeRoleId, 'judge', 0xc58af9, 3, PermissionFlagsBits.ManageEvents),
   role(participantRoleId, 'participant', 0x57a6ff, 1, 0n),
   {
     ...role(botRoleId, 'Hotlap', 0xff6b4a, 2, botPermissions),
@@ -60,10 +71,17 @@ function user(id: string, username: string): APIUser {
   return { id, username, discriminator: '0', global_name: username, avatar: null };
 }
 
+/** Whose server it is. */
+export const ownerId = '1100000000000000403';
+
 export const people: { user: APIUser; title: string; roleIds: string[] }[] = [
   { user: user('1100000000000000401', 'mira'), title: 'participant', roleIds: [participantRoleId] },
   { user: user('1100000000000000402', 'tomas'), title: 'participant', roleIds: [participantRoleId] },
-  { user: user('1100000000000000403', 'olga'), title: 'organiser', roleIds: [adminRoleId] },
+  { user: user(ownerId, 'olga'), title: 'organiser', roleIds: [adminRoleId] },
+  { user: user('1100000000000000404', 'kenji'), title: 'participant', roleIds: [participantRoleId] },
+  { user: user('1100000000000000405', 'carla'), title: 'creator', roleIds: [creatorRoleId] },
+  { user: user('1100000000000000406', 'judith'), title: 'judge', roleIds: [judgeRoleId] },
+  { user: user('1100000000000000407', 'sam'), title: 'visitor', roleIds: [] },
 ];
 
 const nobodyElse: APIOverwrite[] = [

@@ -1,5 +1,5 @@
 /**
- * The little world of the stand-in: one guild, three people, a bot, channels and their messages. It knows no HTTP and
+ * The little world of the stand-in: one guild, some people, a bot, channels and their messages. It knows no HTTP and
  * no WebSocket; the gateway (for the bot) and the live feed (for people) listen to its changes.
  *
  * Who may see a message is decided here and nowhere else: `canSeeChannel` for the channel, `visibleTo` for an

@@ -1,4 +1,4 @@
-/** The stand-in with the test bot on it and its three people watching: what the playground's own tests play on. */
+/** The stand-in with the test bot on it and three of its people watching: what the playground's own tests play on. */
 import { DiscordAPIError, TextChannel } from 'discord.js';
 import { type Playground, startPlayground } from '../../src/playground/playground.ts';
 import { startTestBot, type TestBot } from './playground-bot.ts';

@@ -1,0 +1,68 @@
+/**
+ * Command by role: who may do what, written down a second time. The tests hold the rules against this table, and run
+ * every command as every role against it.
+ */
+export const people = ['admin', 'creator', 'judge', 'participant', 'visitor'] as const;
+export type PersonKind = (typeof people)[number];
+
+/** In the order of `people`. */
+const ADMIN = '+ - - - -';
+const PARTICIPANT = '+ - - + -';
+const EVERYBODY = '+ + + + +';
+
+export const commandMatrix: Record<string, string> = {
+  submit: PARTICIPANT,
+  'leaderboard show': EVERYBODY,
+  'leaderboard history': EVERYBODY,
+  'leaderboard spread': EVERYBODY,
+  'leaderboard list': EVERYBODY,
+  'leaderboard task': EVERYBODY,
+  'leaderboard template': EVERYBODY,
+  'submissions mine': PARTICIPANT,
+  'submissions show': PARTICIPANT,
+  'submissions progress': PARTICIPANT,
+  'submissions compare': PARTICIPANT,
+  'submissions trace': PARTICIPANT,
+  'submissions cancel': PARTICIPANT,
+  queue: EVERYBODY,
+  'account link': PARTICIPANT,
+  'account show': PARTICIPANT,
+  'account revoke': PARTICIPANT,
+  'admin box add': ADMIN,
+  'admin box list': ADMIN,
+  'admin box doctor': ADMIN,
+  'admin box drain': ADMIN,
+  'admin box resume': ADMIN,
+  'admin box remove': ADMIN,
+  'admin problems sync': ADMIN,
+  'admin rejudge start': ADMIN,
+  'admin rejudge list': ADMIN,
+  'admin rejudge show': ADMIN,
+  'admin rejudge apply': ADMIN,
+  'admin rejudge cancel': ADMIN,
+  'admin token create': ADMIN,
+  'admin token list': ADMIN,
+  'admin token revoke': ADMIN,
+};
+
+/** What is pressed or filled in, by the beginning of its custom id. */
+export const componentMatrix: Record<string, string> = {
+  submit: PARTICIPANT,
+  leaderboard: EVERYBODY,
+  'submissions:list': PARTICIPANT,
+  'submissions:cancel': PARTICIPANT,
+  'submissions:rerun': PARTICIPANT,
+  'admin:box:confirm': ADMIN,
+  'admin:box:cancel': ADMIN,
+  'admin:problems:apply': ADMIN,
+  'admin:problems:drop': ADMIN,
+  'admin:rejudge:plan': ADMIN,
+  'admin:rejudge:begin': ADMIN,
+  'admin:rejudge:show': ADMIN,
+  'admin:rejudge:apply': ADMIN,
+  'admin:rejudge:cancel': ADMIN,
+};
+
+export function mayUse(row: string, person: PersonKind): boolean {
+  return row.split(' ')[people.indexOf(person)] === '+';
+}
