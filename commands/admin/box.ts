@@ -20,7 +20,7 @@ import {
   resumeBox,
 } from '../../src/db/boxes.ts';
 import type { CommandContext } from '../../src/discord/command.ts';
-import type { NewBox } from '../../src/domain/box.ts';
+import { type NewBox, parseContainer, type SandboxChoice } from '../../src/domain/box.ts';
 import { UserError } from '../../src/domain/errors.ts';
 import { boxHistoryLines, boxListEmbed } from '../../src/reports/box-embed.ts';
 import { code } from '../../src/reports/markdown.ts';
@@ -80,6 +80,12 @@ export const boxGroup: AdminGroup = {
               .setName('unsafe')
               .setDescription('Run submissions there even without a sandbox; every result says so'),
           );
+        sub.addStringOption((option) =>
+          option
+            .setName('container')
+            .setDescription('docker:IMAGE or podman:IMAGE as the sandbox, instead of bubblewrap')
+            .setMaxLength(300),
+        );
         return withClusterOptions(sub);
       })
       .addSubcommand((sub) => sub.setName('list').setDescription('All machines and how they are'))
@@ -121,6 +127,13 @@ export const boxGroup: AdminGroup = {
   },
 };
 
+function readSandbox(container: string | null): SandboxChoice {
+  if (container === null) return { engine: 'bubblewrap' };
+  const chosen = parseContainer(container);
+  if (!chosen) throw new UserError('box-container', { container });
+  return chosen;
+}
+
 async function addBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const { options } = interaction;
   const name = options.getString('name', true);
@@ -134,7 +147,7 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
     gpuTypes: gpu === null ? null : gpu.split(/[\s,]+/).filter((word) => word !== ''),
     slots: options.getInteger('slots'),
     unsafe: options.getBoolean('unsafe') ?? false,
-    sandbox: { engine: 'bubblewrap' },
+    sandbox: readSandbox(options.getString('container')),
     slurm: readClusterOptions(interaction),
   } as const;
   if (wish.slurm !== null && host === HERE) {

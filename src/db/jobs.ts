@@ -7,8 +7,9 @@
  *
  * Lock order everywhere: the owner's row (job-owner.ts), then its jobs. A claim touches a job's row alone.
  */
-import { CPU_TYPE } from '../domain/box.ts';
+import { CPU_TYPE, type SandboxChoice, sandboxWish } from '../domain/box.ts';
 import type { BoxErrorKind } from '../domain/box-error.ts';
+import type { SandboxWish } from '../domain/protocol.ts';
 import type { ServingState } from '../domain/serving-protocol.ts';
 import type { Mode } from '../domain/submission.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
@@ -253,8 +254,8 @@ export interface JobWork {
   gpus: number[] | null;
   /** Its share of the machine's cores and memory; null: all. */
   lane: { slot: number; of: number } | null;
-  /** The box may run it without a sandbox. */
-  unsafe: boolean;
+  /** What it is locked into. */
+  sandbox: SandboxWish;
   secret: boolean;
   mode: Mode;
   leaderboard: string;
@@ -269,14 +270,14 @@ export interface JobWork {
 }
 
 export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
-  type Row = Omit<JobWork, 'task' | 'code' | 'gpus' | 'lane'> &
-    Placement & { definition: unknown; content: Buffer };
+  type Row = Omit<JobWork, 'task' | 'code' | 'gpus' | 'lane' | 'sandbox'> &
+    Placement & { definition: unknown; content: Buffer; unsafe: boolean; choice: SandboxChoice };
   const [row] = await db<Row[]>`
     select j.gpu_type as "gpuType", j.secret, s.mode, l.name as leaderboard, s.file_name as "fileName",
       case when j.secret then s.secret_seed end as seed, j.failures,
       j.cancel_requested_at is not null as "cancelRequested", v.definition, c.content,
       j.slot, j.slot_count as "slotCount", b.kind as "boxKind", jsonb_array_length(b.lanes) as lanes,
-      (b.lanes -> j.slot ->> 'device')::int as device, b.unsafe
+      (b.lanes -> j.slot ->> 'device')::int as device, b.unsafe, b.sandbox as choice
     from hotlap.jobs j
     join hotlap.submissions s on s.id = j.submission_id
     join hotlap.leaderboards l on l.id = s.leaderboard_id
@@ -286,9 +287,16 @@ export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
     join hotlap.boxes b on b.id = j.box_id
     where j.id = ${jobId}`;
   if (!row) throw new Error(`job ${jobId} is not there`);
-  const { definition, content, slot, slotCount, lanes, device, boxKind, ...work } = row;
+  const { definition, content, slot, slotCount, lanes, device, boxKind, unsafe, choice, ...work } = row;
   const place = placeOf({ slot, slotCount, lanes, device, boxKind }, work.gpuType);
-  return { ...work, ...place, task: taskDefinition.parse(definition), code: content.toString('utf8') };
+  const sandbox = sandboxWish({ unsafe, sandbox: choice });
+  return {
+    ...work,
+    ...place,
+    sandbox,
+    task: taskDefinition.parse(definition),
+    code: content.toString('utf8'),
+  };
 }
 
 interface Placement {

@@ -1,7 +1,7 @@
 /** What a box is made of: its lanes, and the GPU types that they serve. */
 import { UserError } from './errors.ts';
 import { gpuTypeOf } from './gpu-type.ts';
-import type { ProbeReport } from './protocol.ts';
+import { container, type ProbeReport, type SandboxWish } from './protocol.ts';
 import type { SlurmOptions } from './slurm.ts';
 
 /** One slot of a box. */
@@ -19,7 +19,19 @@ export interface BoxLayout {
   wholeTypes: string[];
 }
 
-export const sandboxEngines = ['bubblewrap', 'docker', 'podman'] as const;
+/** `docker:IMAGE` or `podman:IMAGE`; null when it is neither. */
+export function parseContainer(text: string): SandboxChoice | null {
+  const [, engine, image] = /^(docker|podman):(.+)$/.exec(text.trim()) ?? [];
+  const parsed = container.safeParse({ engine, image });
+  return parsed.success ? parsed.data : null;
+}
+
+/** What a box asks of the runner for each job. */
+export function sandboxWish(box: { unsafe: boolean; sandbox: SandboxChoice }): SandboxWish {
+  if (box.sandbox.engine !== 'bubblewrap') return box.sandbox;
+  return box.unsafe ? 'auto' : 'required';
+}
+
 /** What submissions are locked into. Containers need the name of an image that the box has. */
 export type SandboxChoice = { engine: 'bubblewrap' } | { engine: 'docker' | 'podman'; image: string };
 

@@ -299,6 +299,11 @@ export const userErrors = {
     text: '`{box}` is {state}: it is neither drained nor in quarantine.',
     next: 'Nothing needs to be done; `/admin box doctor` looks it over.',
   },
+  'box-container': {
+    status: 400,
+    text: '`{container}` names no container that submissions could be locked into.',
+    next: 'Write the engine, a colon and an image that the box has: `docker:pytorch/pytorch:2.9.1-cuda12.8-cudnn9-devel`. Left out, bubblewrap is the sandbox.',
+  },
   'box-slots': {
     status: 400,
     text: '{slots} slots were asked for, and there are {gpus} GPUs: each lane times on a GPU of its own.',

@@ -5,7 +5,7 @@
  * submission. Each runs test -> benchmark -> leaderboard and stops at the first stage that does not pass.
  */
 import { cudaArch } from './cuda-arch.ts';
-import { type JobSpec, PROTOCOL_VERSION, type StageSpec } from './protocol.ts';
+import { type JobSpec, PROTOCOL_VERSION, type SandboxWish, type StageSpec } from './protocol.ts';
 import type { Mode } from './submission.ts';
 import type { CudaBuild, Task } from './task.ts';
 
@@ -68,7 +68,7 @@ export function jobSpecFor(job: {
   /** See JobWork. */
   gpus: number[] | null;
   lane: { slot: number; of: number } | null;
-  unsafe: boolean;
+  sandbox: SandboxWish;
 }): JobSpec {
   const { task } = job;
   return {
@@ -85,7 +85,7 @@ export function jobSpecFor(job: {
     ...(job.gpus && { gpus: job.gpus }),
     ...(job.lane && { lane: job.lane }),
     world_size: task.multiGpu ? task.worldSize : null,
-    sandbox: job.unsafe ? 'auto' : 'required',
+    sandbox: job.sandbox,
   };
 }
 

@@ -43,17 +43,16 @@ const stageSpec = z.object({
   cases: z.string(),
 });
 
+export const container = z.object({
+  engine: z.enum(['docker', 'podman']),
+  image: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$/),
+});
+
 /**
  * `required`: bubblewrap, and a box on which it does not work fails the job; `auto`: such a box does without a sandbox.
  * An engine and an image that the box has: a container of it, or the job fails.
  */
-const sandboxWish = z.union([
-  z.enum(['required', 'auto', 'off']),
-  z.object({
-    engine: z.enum(['docker', 'podman']),
-    image: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$/),
-  }),
-]);
+const sandboxWish = z.union([z.enum(['required', 'auto', 'off']), container]);
 export type SandboxWish = z.infer<typeof sandboxWish>;
 
 export const jobSpec = z.object({

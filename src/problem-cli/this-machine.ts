@@ -104,7 +104,7 @@ export class ThisMachine {
       gpus: work.task.multiGpu ? null : (alone ?? null),
       lane: null,
       // Its owner's own machine: it works where there is no sandbox, and the report says so.
-      unsafe: sandbox === 'none',
+      sandbox: sandbox === 'none' ? 'auto' : 'required',
     });
   }
 

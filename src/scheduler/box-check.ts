@@ -9,6 +9,7 @@ import type { BoxConnection } from '../boxes/connection.ts';
 import { endBoxCheck, listDevicesInUse, saveBaseline, takeBoxCheck } from '../db/box-checks.ts';
 import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
+import { sandboxWish } from '../domain/box.ts';
 import { BoxError, boxErrorRemedies } from '../domain/box-error.ts';
 import {
   canaryText,
@@ -18,7 +19,6 @@ import {
   judgeIdle,
   judgeProbe,
 } from '../domain/box-health.ts';
-import type { JobSpec } from '../domain/protocol.ts';
 
 /** Longer than a look may take: it ends by itself should we die in the middle. */
 const RESERVED_S = 240;
@@ -51,7 +51,7 @@ export async function checkBox(
       state: 'ok',
       text: `${connection.box.username ?? 'this machine'}: host key, key and runner are in order`,
     });
-    const probe = await agent.probe();
+    const probe = await agent.probe(sandboxWish(box));
     for (const finding of judgeProbe(probe, box, new Date())) add(finding);
     const inUse = await listDevicesInUse(sql, box.id);
     add(
@@ -89,7 +89,7 @@ async function checkCluster(
   try {
     const agent = await connection.agent();
     add({ name: 'Login', state: 'ok', text: 'host key, key and runner are in order on the login node' });
-    for (const finding of judgeCluster(await agent.probe(), box)) add(finding);
+    for (const finding of judgeCluster(await agent.probe(sandboxWish(box)), box)) add(finding);
     add({
       name: 'Canary',
       state: 'skipped',
@@ -119,10 +119,6 @@ async function canaryFinding(sql: Sql, box: BoxRow, connection: BoxConnection): 
 
 export function gpusOf(box: Pick<BoxRow, 'probe'>): number[] {
   return (box.probe?.gpus ?? []).map((gpu) => gpu.index);
-}
-
-export function sandboxWish(box: Pick<BoxRow, 'unsafe'>): JobSpec['sandbox'] {
-  return box.unsafe ? 'auto' : 'required';
 }
 
 /** What speaks against a box, as one text: the evidence of a quarantine. */

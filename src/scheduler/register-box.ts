@@ -7,14 +7,14 @@ import type { BoxPool } from '../boxes/pool.ts';
 import { scanHostKey } from '../boxes/ssh.ts';
 import { insertBox, notifyBoxes } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
-import { CPU_TYPE, evenLanes, layOut, type NewBox, servedTypes } from '../domain/box.ts';
+import { CPU_TYPE, evenLanes, layOut, type NewBox, sandboxWish, servedTypes } from '../domain/box.ts';
 import { BoxError, boxErrorRemedies } from '../domain/box-error.ts';
 import { canaryText, describeMachine, type Finding, judgeCluster, judgeProbe } from '../domain/box-health.ts';
 import { UserError } from '../domain/errors.ts';
 import { gpuTypeOf } from '../domain/gpu-type.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
 import { SLURM_SLOTS } from '../domain/slurm.ts';
-import { gpusOf, sandboxWish } from './box-check.ts';
+import { gpusOf } from './box-check.ts';
 
 /** The server's host key, without logging in. Throws UserError `box-refused`. */
 export async function scanBox(host: string, port: number): Promise<{ fingerprint: string; type: string }> {
@@ -53,14 +53,12 @@ export async function registerBox(
   try {
     const agent = await refusing(address, () => connection.agent());
     step('Login', 'logged in, the runner is in place');
-    const probe = await refusing(address, () => agent.probe());
+    const probe = await refusing(address, () => agent.probe(sandboxWish(box)));
     if (box.slurm) return await storeCluster(sql, box, address, probe, onStep);
     const layout = layOut(probe.gpus, box);
     const gpuTypes = servedTypes(layout);
     for (const finding of describeMachine(probe)) onStep(finding);
-    if (probe.sandbox === 'none' && !box.unsafe) {
-      throw new UserError('box-without-sandbox', { address, problem: probe.sandbox_problem ?? 'unknown' });
-    }
+    refuseWithoutSandbox(box, address, probe);
     for (const finding of judgeProbe(probe, { probe, unsafe: box.unsafe }, new Date())) onStep(finding);
     const lanes = layout.lanes.length;
     step('Lanes', `${lanes} for ${gpuTypes.join(', ')}`);
@@ -100,9 +98,7 @@ async function storeCluster(
   onStep: (step: Finding) => void,
 ): Promise<RegisteredBox> {
   for (const finding of describeMachine(probe)) onStep(finding);
-  if (probe.sandbox === 'none' && !box.unsafe) {
-    throw new UserError('box-without-sandbox', { address, problem: probe.sandbox_problem ?? 'unknown' });
-  }
+  refuseWithoutSandbox(box, address, probe);
   for (const finding of judgeCluster(probe, box)) onStep(finding);
   const offered = probe.slurm?.gpu_types ?? [];
   if (box.gpuTypes === null && offered.length > 1) {
@@ -129,6 +125,17 @@ async function storeCluster(
   if (!row) throw new UserError('box-exists', { box: box.name });
   await notifyBoxes(sql);
   return { gpuTypes, slots, probe };
+}
+
+/** `unsafe` makes up for bubblewrap alone: who names a container means that one. */
+function refuseWithoutSandbox(box: NewBox, address: string, probe: ProbeReport): void {
+  const problem = probe.sandbox_problem ?? 'unknown';
+  if (probe.sandbox !== 'none') return;
+  if (box.sandbox.engine !== 'bubblewrap') {
+    const remedy = 'See to the engine and the image there, or leave `container` out.';
+    throw new UserError('box-refused', { address, problem, remedy });
+  }
+  if (!box.unsafe) throw new UserError('box-without-sandbox', { address, problem });
 }
 
 async function refusing<T>(address: string, attempt: () => Promise<T>): Promise<T> {

@@ -2,7 +2,8 @@
  * Boxes as an organiser handles them, over a real OpenSSH server: added live in one message, looked over, drained,
  * quarantined with the evidence and back by themselves. A stand-in for the driver's tool gives the machine a GPU.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { APIMessage } from 'discord-api-types/v10';
@@ -27,11 +28,13 @@ describe.skipIf(sshdMissing() !== null)('a box in an organiser’s hands', () =>
   let running: RunningApp;
   let first: PlaygroundUser;
   let admin: PlaygroundUser;
+  let engine: ChildProcess | null = null;
 
   beforeAll(async () => {
     tools = await mkdtemp(path.join(tmpdir(), 'hotlap-tools-'));
     await installFakeGpus(tools, [{}]);
-    sshd = await startSshd({ env: { PATH: `${tools}:/usr/local/bin:/usr/bin:/bin` } });
+    const env = { PATH: `${tools}:/usr/local/bin:/usr/bin:/bin`, DOCKER_STAND_IN: tools };
+    sshd = await startSshd({ env });
     running = await runningApp({
       env: { HOTLAP_SSH_KEY: sshd.privateKeyPath, HOTLAP_LOCAL_BOX: 'off' },
       prepareProblems: writeLabProblems,
@@ -41,6 +44,7 @@ describe.skipIf(sshdMissing() !== null)('a box in an organiser’s hands', () =>
 
   afterAll(async () => {
     await running?.stop();
+    engine?.kill('SIGKILL');
     await sshd?.remove();
     await rm(tools, { recursive: true, force: true });
   });
@@ -165,6 +169,30 @@ describe.skipIf(sshdMissing() !== null)('a box in an organiser’s hands', () =>
     expect(text(await (await admin.slash('/admin box list')).answer())).toContain('without a sandbox');
     await rm(path.join(tools, 'bwrap'));
     await admin.slash('/admin box remove', { name: 'beta' });
+  });
+
+  it('with a container for a sandbox runs submissions in it, and is refused where the image is missing', async () => {
+    await copyFile('tests/fixtures/runner/docker_stand_in.py', path.join(tools, 'docker'));
+    await chmod(path.join(tools, 'docker'), 0o755);
+    engine = spawn('python3', [path.join(tools, 'docker'), 'serve'], {
+      env: { ...process.env, DOCKER_STAND_IN: tools },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((ready) => engine?.stdout?.once('data', ready));
+    expect(text(await add('delta', { container: 'docker:gone:1' }))).toContain(
+      'docker has no image gone:1 here',
+    );
+    expect((await add('delta', { container: 'docker:stand-in:1' })).embeds[0]?.title).toBe(
+      'delta is ready for H100',
+    );
+    const result = await submit();
+    expect(result.embeds[0]?.title).toMatch(/^Passed/);
+    const [run] = await running.app.sql`select sandbox from hotlap.runs order by id desc limit 1`;
+    expect(run).toEqual({ sandbox: 'docker' });
+    await (await admin.slash('/admin box remove', { name: 'delta' })).answer();
+    const at = { name: 'epsilon', host: sshd.host, user: sshd.user, port: sshd.port, container: 'lxc:image' };
+    const refused = await (await admin.slash('/admin box add', at)).answer();
+    expect(text(refused)).toContain('names no container');
   });
 
   it('with fewer GPUs than slots is not added', async () => {

@@ -49,7 +49,7 @@ async function rank(
   const code = `import os\ndef custom_kernel(data):\n    ${body}\n    return sorted(data)\n`;
   const spec = jobSpecFor({
     ...{ id: ++jobs, attempt: 1, mode: 'leaderboard', task, code },
-    ...{ gpuType: 'CPU', gpus: [], lane: null, unsafe: true },
+    ...{ gpuType: 'CPU', gpus: [], lane: null, sandbox: 'auto' as const },
   });
   const { result } = await agent.run(spec, 4711);
   expect(result).toMatchObject({ outcome: 'finished', error: null });

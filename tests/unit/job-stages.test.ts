@@ -69,7 +69,7 @@ describe('the stages of a job', () => {
 });
 
 describe('a work order', () => {
-  const place = { gpuType: 'H100', gpus: null, lane: null, unsafe: false };
+  const place = { gpuType: 'H100', gpus: null, lane: null, sandbox: 'required' as const };
   const order = (changes: Partial<Task> = {}) =>
     jobSpecFor({ id: 7, attempt: 2, mode: 'leaderboard', task: task(changes), code: 'my code', ...place });
 
