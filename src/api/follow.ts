@@ -2,13 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from '../db/client.ts';
 import { findSubmissionView, listRuns } from '../db/submissions.ts';
+import { findTrace, listTraces } from '../db/traces.ts';
 import { failedByUs, type SubmissionView, withPlaces } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
 import type { EventStream } from './event-stream.ts';
-import { fullResult } from './full-result.ts';
+import { fullResult, type LoadedTrace } from './full-result.ts';
 import { patiently } from './patience.ts';
 import type { Progress } from './progress.ts';
 import type { QueueView } from './queue-view.ts';
+import { tracePath } from './trace-path.ts';
 
 /** Proxies close what is silent for longer than half a minute or so; clients are promised a sign every 15 s. */
 const SILENCE_MS = 10_000;
@@ -116,6 +118,21 @@ function statusOf(view: SubmissionView): Record<string, unknown> {
   };
 }
 
+/** The client writes what comes in the stream to files; a line of it should stay one that clients take. */
+const INLINE_BYTES = 16_000_000;
+
+async function loadTraces(sql: Sql, submissionId: number): Promise<LoadedTrace[]> {
+  const traces: LoadedTrace[] = [];
+  let left = INLINE_BYTES;
+  for (const row of await listTraces(sql, submissionId)) {
+    const fits = row.bytes <= left;
+    if (fits) left -= row.bytes;
+    const content = fits ? ((await findTrace(sql, row.id))?.content ?? null) : null;
+    traces.push({ ...row, content, path: tracePath(submissionId, row.id) });
+  }
+  return traces;
+}
+
 async function sendEnd(sql: Sql, stream: EventStream, view: SubmissionView): Promise<void> {
   const refuse = (detail: string, status: number) =>
     stream.send('error', { status: 'error', detail, status_code: status, submission_id: view.id });
@@ -126,5 +143,6 @@ async function sendEnd(sql: Sql, stream: EventStream, view: SubmissionView): Pro
     return refuse(`A box failed, not your code. Submit it again: ${view.reason ?? ''}`, 503);
   }
   const runs = await patiently(() => listRuns(sql, view.id, true));
-  stream.send('result', fullResult(view, runs));
+  const traces = view.mode === 'profile' ? await patiently(() => loadTraces(sql, view.id)) : [];
+  stream.send('result', fullResult(view, runs, traces));
 }

@@ -3,7 +3,21 @@ import { failureLabels } from '../domain/rank.ts';
 import type { RunView, SubmissionView } from '../domain/submission.ts';
 import { reportFile } from '../reports/report-file.ts';
 
-export function fullResult(view: SubmissionView, runs: RunView[]): Record<string, unknown> {
+/** A recording of profile mode. */
+export interface LoadedTrace {
+  gpuType: string;
+  stage: string;
+  /** Null: too large to go along. */
+  content: Buffer | null;
+  /** Where it is fetched, below the address of this server. */
+  path: string;
+}
+
+export function fullResult(
+  view: SubmissionView,
+  runs: RunView[],
+  traces: LoadedTrace[] = [],
+): Record<string, unknown> {
   return {
     status: 'success',
     submission_id: view.id,
@@ -15,7 +29,7 @@ export function fullResult(view: SubmissionView, runs: RunView[]): Record<string
         success: true,
         error: failure ? `${failureLabels[failure.kind]} (${failure.stage}): ${failure.summary}` : '',
         system: own[0]?.system ?? null,
-        runs: Object.fromEntries(own.map((run) => [run.stage, runResult(run)])),
+        runs: Object.fromEntries(own.map((run) => [run.stage, runResult(run, traceOf(run, traces))])),
         score: gpu.publicScore,
         secret_score: gpu.secretScore,
         ranked: gpu.eligible,
@@ -26,7 +40,11 @@ export function fullResult(view: SubmissionView, runs: RunView[]): Record<string
   };
 }
 
-function runResult(run: RunView): Record<string, unknown> {
+function traceOf(run: RunView, traces: LoadedTrace[]): LoadedTrace | undefined {
+  return traces.find((trace) => trace.gpuType === run.gpuType && trace.stage === run.stage);
+}
+
+function runResult(run: RunView, trace: LoadedTrace | undefined): Record<string, unknown> {
   const lines: Record<string, string | number> = Object.fromEntries(run.result);
   // The client wants a number here, and shows no profile without it.
   const count = Number(lines['benchmark-count']);
@@ -34,7 +52,13 @@ function runResult(run: RunView): Record<string, unknown> {
   return {
     start: run.startedAt.toISOString(),
     end: run.finishedAt.toISOString(),
-    compilation: null,
+    compilation: run.compilation && {
+      success: run.compilation.success,
+      command: run.compilation.command,
+      stdout: run.compilation.stdout,
+      stderr: run.compilation.stderr,
+      exit_code: run.compilation.exitCode,
+    },
     run: {
       success: run.exitCode === 0 || run.passed,
       passed: run.passed,
@@ -45,6 +69,11 @@ function runResult(run: RunView): Record<string, unknown> {
       duration: (run.finishedAt.getTime() - run.startedAt.getTime()) / 1000,
       result: lines,
     },
-    profile: null,
+    profile: run.profile && {
+      profiler: run.profile.profiler || 'evaluation program',
+      problem: run.profile.problem,
+      trace: trace?.content?.toString('base64') ?? '',
+      download_url: trace?.path ?? null,
+    },
   };
 }

@@ -31,6 +31,7 @@ import { boardRoutes } from './routes/boards.ts';
 import { healthRoutes } from './routes/health.ts';
 import { joinRoutes } from './routes/join.ts';
 import { ownSubmissionRoutes } from './routes/own-submissions.ts';
+import { ownTraceRoutes } from './routes/own-traces.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { takeMultipart } from './upload.ts';
 
@@ -140,6 +141,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     healthRoutes,
     boardRoutes,
     ownSubmissionRoutes,
+    ownTraceRoutes,
     submitRoutes,
     joinRoutes,
     adminOperationRoutes,

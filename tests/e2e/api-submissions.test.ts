@@ -1,5 +1,6 @@
 /** The contract of the command-line client at wire level, against the running app and the real runner. */
 import { connect } from 'node:net';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { detailBody, listItem } from '../../src/api/submission-bodies.ts';
 import { type ApiStage, apiStage, cliUpload } from '../support/api-stage.ts';
@@ -261,6 +262,45 @@ describe('submissions over HTTP', () => {
     expect(lines['benchmark-count']).toBe(1);
     expect(lines['benchmark.0.spec']).toBe('size: 20000; seed: 3');
     expect(Buffer.from(lines['benchmark.0.report'], 'base64').toString()).toContain('custom_kernel');
+
+    // What was recorded comes along, and can be fetched by its owner.
+    const { profile } = result.runs['profile.1'];
+    const archive = Buffer.from(profile.trace, 'base64');
+    expect(Object.keys(unzipSync(archive))).toEqual(['profile.pstats']);
+    const id = last?.data.submission_id as number;
+    const list = (await stage.bob.get(`/user/submissions/${id}/traces`)).json();
+    expect(list).toEqual([
+      {
+        id: expect.any(Number),
+        gpu: 'CPU',
+        stage: 'profile.0',
+        bytes: expect.any(Number),
+        path: expect.any(String),
+      },
+      {
+        id: expect.any(Number),
+        gpu: 'CPU',
+        stage: 'profile.1',
+        bytes: archive.length,
+        path: profile.download_url,
+      },
+    ]);
+    const fetched = await stage.bob.get(profile.download_url);
+    expect([fetched.status, fetched.headers['content-type']]).toEqual([200, 'application/zip']);
+    expect(fetched.bytes.equals(archive)).toBe(true);
+    for (const path of [`/user/submissions/${id}/traces`, profile.download_url]) {
+      const refused = await stage.alice.get(path);
+      expect([refused.status, refused.json().detail]).toEqual([
+        403,
+        'Not authorized to view this submission',
+      ]);
+      expect((await stage.anyone.get(path)).status).toBe(400);
+    }
+    // A recording is found by its own submission alone.
+    const elsewhere = await stage.alice.get(`/user/submissions/${sent.good}/traces/${list[0].id}`);
+    expect([elsewhere.status, elsewhere.json().detail]).toEqual([404, 'Trace not found']);
+    expect((await stage.alice.get(`/user/submissions/${sent.good}/traces`)).json()).toEqual([]);
+    expect((await stage.bob.get('/user/submissions/999999/traces')).status).toBe(404);
   });
 
   it('goes on with a submission whose stream was left, and ends it when its owner deletes it', async () => {
