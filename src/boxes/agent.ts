@@ -21,6 +21,7 @@ import {
   type Verb,
   verbValue,
 } from '../domain/protocol.ts';
+import { PIECE_BYTES } from '../domain/serving-protocol.ts';
 import { drain, type Hello, readHello } from './agent-hello.ts';
 import { excerpt } from './lines.ts';
 import { checkInstance } from './paths.ts';
@@ -114,6 +115,14 @@ export class BoxAgent {
     this.#where = where;
     this.#silenceMs = silenceMs;
     void this.#read(lines);
+  }
+
+  /** Brings the archive of a job that is yet to be started, piece by piece. */
+  async put(jobKey: string, archive: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < archive.length; offset += PIECE_BYTES) {
+      const data = Buffer.from(archive.subarray(offset, offset + PIECE_BYTES)).toString('base64');
+      await this.#request('put', { job_key: jobKey, offset, data });
+    }
   }
 
   /** Starts the job, or attaches to the one of that key. `seed` is the secret seed of a secret run. */

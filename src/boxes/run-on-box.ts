@@ -17,6 +17,8 @@ import type { BoxConnection } from './connection.ts';
 export interface RunOptions {
   /** The secret seed of a secret run; it is not in the job and never written to the box. */
   seed: number | null;
+  /** What a job is about that serves a model; goes to the box before `start`. */
+  archive?: Uint8Array | null;
   /** Called in the order of the events, once for each. */
   onEvent: (event: JobEvent) => void;
   /** Its abort ends the job on the box. */
@@ -77,6 +79,9 @@ export async function runOnBox(
       agent = await connection.agent();
       // Aborted before it was acknowledged: not started again, but still looked for and ended.
       if (!started && !signal?.aborted) {
+        if (options.archive && (await agent.status(job.job_key)) === 'unknown') {
+          await agent.put(job.job_key, options.archive);
+        }
         sent = true;
         await agent.start(job, options.seed);
         started = true;

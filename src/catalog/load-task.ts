@@ -11,6 +11,7 @@ import { BUILT_PROGRAM, type CudaBuild, rankings, type Task } from '../domain/ta
 import { findUnreadablePart } from './case-grammar.ts';
 import { type CaseLine, caseLine } from './case-line.ts';
 import { checkBuild } from './cuda-build.ts';
+import { loadModelTask } from './load-model-task.ts';
 import { UnwritableValue } from './python-str.ts';
 import { readSourceFile, UnusableFile } from './source-file.ts';
 import { findAmbiguousWord } from './yaml-dialect.ts';
@@ -39,7 +40,7 @@ const fileSchema = z.looseObject({
 });
 
 const taskSchema = z.looseObject({
-  lang: z.enum(['py', 'cu'], 'must be "py" or "cu"'),
+  lang: z.enum(['py', 'cu'], 'must be "py", "cu" or "model"'),
   description: z.string('must be the problem statement, a string'),
   files: z
     .array(fileSchema, 'must be a list of {"name": ..., "source": ...}')
@@ -66,6 +67,11 @@ const quietKeys = ['seed', 'milestones'];
 
 /** `root` is a real path, `directory` inside of it. Throws CatalogFault. */
 export async function loadTask(root: string, directory: string, file: YamlFile): Promise<LoadedTask> {
+  if (file.document.get('lang') === 'model') {
+    const loaded = loadModelTask(file);
+    checkStorable(file, loaded.task, []);
+    return loaded;
+  }
   const raw = parseYaml(file, taskSchema);
   const warnings = unknownKeys(file, [], [...Object.keys(taskSchema.shape), ...quietKeys]);
   const { files, submissionFile } = await loadFiles(root, directory, file, raw.files, warnings);

@@ -261,7 +261,9 @@ export interface JobWork {
   leaderboard: string;
   fileName: string;
   task: Task;
+  /** Empty where the submission is an archive. */
   code: string;
+  archive: Buffer | null;
   /** Only for the secret job of a ranked submission. */
   seed: number | null;
   /** Failures of boxes so far. */
@@ -270,7 +272,7 @@ export interface JobWork {
 }
 
 export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
-  type Row = Omit<JobWork, 'task' | 'code' | 'gpus' | 'lane' | 'sandbox'> &
+  type Row = Omit<JobWork, 'task' | 'code' | 'archive' | 'gpus' | 'lane' | 'sandbox'> &
     Placement & { definition: unknown; content: Buffer; unsafe: boolean; choice: SandboxChoice };
   const [row] = await db<Row[]>`
     select j.gpu_type as "gpuType", j.secret, s.mode, l.name as leaderboard, s.file_name as "fileName",
@@ -290,13 +292,11 @@ export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
   const { definition, content, slot, slotCount, lanes, device, boxKind, unsafe, choice, ...work } = row;
   const place = placeOf({ slot, slotCount, lanes, device, boxKind }, work.gpuType);
   const sandbox = sandboxWish({ unsafe, sandbox: choice });
-  return {
-    ...work,
-    ...place,
-    sandbox,
-    task: taskDefinition.parse(definition),
-    code: content.toString('utf8'),
-  };
+  const task = taskDefinition.parse(definition);
+  const submitted = task.serving
+    ? { code: '', archive: content }
+    : { code: content.toString('utf8'), archive: null };
+  return { ...work, ...place, ...submitted, sandbox, task };
 }
 
 interface Placement {

@@ -14,6 +14,7 @@ import {
   readTestLines,
   type TestCase,
 } from './result-lines.ts';
+import { phaseLines, readServingFigures, servingFailure } from './serving-outcome.ts';
 import { type Failure, findFailure } from './stage-failure.ts';
 
 /** What a compiler did before the stage, where it did something worth telling. */
@@ -96,7 +97,8 @@ function storableText<T>(value: T): T {
 function readStage(report: StageReport, sent: Pick<StageSpec, 'name' | 'cases'> | undefined): StageOutcome {
   // A stage that nobody asked for has no cases that it could have passed.
   const cases = sent?.name === report.name ? sent.cases.split('\n').slice(0, -1) : [];
-  const failure = findFailure(report, cases);
+  const { serving } = report;
+  const failure = serving ? servingFailure(report, serving) : findFailure(report, cases);
   const last = new Map(report.lines);
   return {
     name: report.name,
@@ -111,11 +113,11 @@ function readStage(report: StageReport, sent: Pick<StageSpec, 'name' | 'cases'> 
     profile: report.profile ? { profiler: report.profile.profiler, problem: report.profile.problem } : null,
     tests: readTestLines(last),
     benchmarks: readBenchmarkLines(last),
-    metrics: readMetricLines(last),
+    metrics: serving ? readServingFigures(last) : readMetricLines(last),
     profiles: readProfileLines(last),
     stdout: report.stdout,
     stderr: report.stderr,
-    lines: report.lines,
+    lines: serving ? [...report.lines, ...phaseLines(serving)] : report.lines,
   };
 }
 

@@ -1,4 +1,4 @@
-/** One score out of many benchmark times. */
+/** One score out of many benchmark times, or the one figure that a task names. */
 import type { Outcome } from './outcome.ts';
 import type { Ranking, Task } from './task.ts';
 
@@ -22,13 +22,17 @@ export function scoreOf(meansNs: number[], ranking: Ranking): number | null {
 }
 
 /**
- * The score of a job's leaderboard stage, or null where that stage did not run or did not pass. Every case that was
+ * The score of a job's leaderboard stage, in the task's unit, or null where that stage did not run or did not pass. Every case that was
  * sent counts, or the last one alone where the harness times no other in this mode (problem-format 2.4): what has passed
  * has been held against what was sent.
  */
-export function leaderboardScore(outcome: Outcome, task: Pick<Task, 'rankingBy'>): number | null {
+export function leaderboardScore(outcome: Outcome, task: Pick<Task, 'rankingBy' | 'serving'>): number | null {
   const stage = outcome.stages.find((item) => item.mode === 'leaderboard');
   if (!outcome.passed || !stage?.passed) return null;
+  if (task.rankingBy === 'custom') {
+    const value = stage.metrics[task.serving?.metric ?? ''];
+    return value !== undefined && value > 0 ? value : null;
+  }
   return scoreOf(
     stage.benchmarks.map((item) => item.meanNs),
     task.rankingBy,

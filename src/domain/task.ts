@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { ARCHIVE_EXTENSIONS, servingDefinition } from './serving-task.ts';
 
 /** How several benchmark times become one score (problem-format 2.4). `last` is the format's default. */
 export const rankings = ['last', 'mean', 'geom'] as const;
@@ -26,7 +27,7 @@ export type CudaBuild = z.infer<typeof cudaBuild>;
 export const BUILT_PROGRAM = 'eval.out';
 
 export const taskDefinition = z.object({
-  lang: z.enum(['py', 'cu']),
+  lang: z.enum(['py', 'cu', 'model']),
   description: z.string(),
   /** Name in the run's directory -> text; the submission's own place is not among them. */
   files: z.record(z.string(), z.string()),
@@ -36,12 +37,15 @@ export const taskDefinition = z.object({
   main: z.string(),
   /** Only of a task in CUDA C++. Absent otherwise, so that the hashes of older tasks stay. */
   build: cudaBuild.optional(),
+  /** Only of a task in which a model is served: it has neither files nor cases. */
+  serving: servingDefinition.optional(),
   /** Template language as written in task.yml (`Python`, `HIP`, ...) -> text. */
   templates: z.record(z.string(), z.string()),
   /** One case a line without its line end, as the harness reads it: `size: 128; seed: 5`. */
   tests: z.array(z.string()),
   benchmarks: z.array(z.string()),
-  rankingBy: z.enum(rankings),
+  /** `custom`: by a metric of its own, as with a model that is served. */
+  rankingBy: z.enum([...rankings, 'custom']),
   testTimeoutS: z.number().int().positive(),
   benchmarkTimeoutS: z.number().int().positive(),
   rankedTimeoutS: z.number().int().positive(),
@@ -80,7 +84,13 @@ function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
+/** What the score of a task is measured in; `s`: seconds. */
+export function scoreUnit(task: Pick<Task, 'serving'>): string {
+  return task.serving?.unit ?? 's';
+}
+
 /** File extensions that a submission to this task may have. */
 export function allowedExtensions(task: Pick<Task, 'lang'>): string[] {
+  if (task.lang === 'model') return ARCHIVE_EXTENSIONS;
   return task.lang === 'cu' ? ['.cu', '.cuh', '.cpp'] : ['.py'];
 }

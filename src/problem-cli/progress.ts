@@ -4,6 +4,7 @@
  */
 import type { JobEvent, JobSpec } from '../domain/protocol.ts';
 import { formatDuration } from '../reports/measure.ts';
+import { phaseWords } from '../reports/serving-phases.ts';
 import { styled } from './terminal.ts';
 
 const TICK_MS = 500;
@@ -44,6 +45,8 @@ export class Progress {
         this.#show(`${run}: compiling`, order.build?.timeout_s ?? null);
       } else if (event.type === 'stage' && event.state === 'running') {
         this.#show(`${run}, ${event.stage}`, limits.get(event.stage) ?? null);
+      } else if (event.type === 'stage' && event.state !== 'finished') {
+        this.#show(`${run}, ${event.stage}: ${phaseWords(event.state)}`, limits.get(event.stage) ?? null);
       } else if (event.type === 'stage' && !this.#changes) {
         const took = formatDuration(Date.now() - this.#since);
         this.#stream.write(`${run}, ${event.stage}: ${event.passed ? 'passed' : 'failed'} after ${took}\n`);

@@ -1,10 +1,12 @@
 /** Leaderboards as embeds: one board, the list of all, and one task. */
-import type { APIEmbed } from 'discord-api-types/v10';
+import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
 import type { BoardEntry } from '../domain/submission.ts';
 import type { Task } from '../domain/task.ts';
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, plain } from './markdown.ts';
 import { formatScore, timestamp } from './measure.ts';
+import { rankingHeadline } from './ranking-words.ts';
+import { servingFields } from './serving-fields.ts';
 
 export const BOARD_PAGE = 15;
 
@@ -132,11 +134,6 @@ export function taskEmbed(board: {
   task: Task;
 }): APIEmbed {
   const { task } = board;
-  const how = {
-    last: 'the last benchmark',
-    mean: 'the mean of all benchmarks',
-    geom: 'the geometric mean of all benchmarks',
-  };
   return {
     title: board.name,
     color: colours.running,
@@ -144,35 +141,37 @@ export function taskEmbed(board: {
     fields: [
       { name: 'GPU types', value: cut(board.gpus.map(code).join(' '), 300), inline: true },
       { name: 'Deadline', value: deadlineText(board.deadline), inline: true },
-      {
-        name: 'Score',
-        value: `time, ${how[task.rankingBy]}; ${task.scoreAscending ? 'lower' : 'higher'} is better`,
-        inline: true,
-      },
-      { name: `Tests (${task.tests.length})`, value: caseBlock(task.tests) },
-      { name: `Benchmarks (${task.benchmarks.length})`, value: caseBlock(task.benchmarks) },
-      {
-        name: 'Limits',
-        value: `test ${task.testTimeoutS} s, benchmark ${task.benchmarkTimeoutS} s, ranked ${task.rankedTimeoutS} s`,
-        inline: true,
-      },
-      {
-        name: 'Templates',
-        value: cut(Object.keys(task.templates).map(code).join(' ') || 'none', 200),
-        inline: true,
-      },
-      {
-        name: 'Files of a run, attached',
-        value: cut(
-          [task.submissionFile, ...Object.keys(task.files)]
-            .map((name) => code(name === task.submissionFile ? `${name} (yours)` : name))
-            .join(' '),
-          400,
-        ),
-      },
+      { name: 'Score', value: cut(rankingHeadline({}, task), 300), inline: true },
+      ...(task.serving ? servingFields(task.serving) : caseFields(task)),
     ],
     footer: { text: `version ${board.version} of the task` },
   };
+}
+
+function caseFields(task: Task): APIEmbedField[] {
+  return [
+    { name: `Tests (${task.tests.length})`, value: caseBlock(task.tests) },
+    { name: `Benchmarks (${task.benchmarks.length})`, value: caseBlock(task.benchmarks) },
+    {
+      name: 'Limits',
+      value: `test ${task.testTimeoutS} s, benchmark ${task.benchmarkTimeoutS} s, ranked ${task.rankedTimeoutS} s`,
+      inline: true,
+    },
+    {
+      name: 'Templates',
+      value: cut(Object.keys(task.templates).map(code).join(' ') || 'none', 200),
+      inline: true,
+    },
+    {
+      name: 'Files of a run, attached',
+      value: cut(
+        [task.submissionFile, ...Object.keys(task.files)]
+          .map((name) => code(name === task.submissionFile ? `${name} (yours)` : name))
+          .join(' '),
+        400,
+      ),
+    },
+  ];
 }
 
 const CASE_CHARS = 700;

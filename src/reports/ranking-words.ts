@@ -12,7 +12,7 @@ import {
 import type { Task } from '../domain/task.ts';
 import { formatScore, formatValue } from './measure.ts';
 
-type RankedTask = Pick<Task, 'rankingBy' | 'scoreAscending'>;
+type RankedTask = Pick<Task, 'rankingBy' | 'scoreAscending' | 'serving'>;
 
 /** The rule in one line: what counts and which way. */
 export function rankingHeadline(rule: RankingRule, task: RankedTask): string {
@@ -26,10 +26,12 @@ const aggregations = {
   mean: 'the mean of all benchmarks',
   geom: 'the geometric mean of all benchmarks',
   weighted: 'all benchmarks by weight',
+  custom: 'as its harness measures it',
 };
 
 function measuredText(rule: RankingRule, task: RankedTask): string {
   if (rule.metric !== undefined) return `${rule.metric}${rule.unit === undefined ? '' : ` in ${rule.unit}`}`;
+  if (task.serving) return `${task.serving.metric} in ${task.serving.unit}`;
   return `time, ${aggregations[rule.aggregation ?? task.rankingBy]}`;
 }
 

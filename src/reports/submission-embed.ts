@@ -17,6 +17,7 @@ import {
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
 import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
+import { phaseWords } from './serving-phases.ts';
 
 /** Discord's 25 fields, less room for a note. */
 const MAX_GPUS = 20;
@@ -123,7 +124,8 @@ export function jobLine(job: JobView): string {
       if (state === 'building') return `${where}: compiling`;
       if (state === 'waiting') return `${where}: waiting in the cluster${stage === '' ? '' : ` (${stage})`}`;
       if (state === 'warmup') return `${where}: warming up`;
-      return `${where}: ${stage}${of > 0 ? `, ${done} of ${of}` : ''}${state === 'finished' ? ' finished' : ''}`;
+      const what = phaseWords(state) ?? stage;
+      return `${where}: ${what}${of > 0 ? `, ${done} of ${of}` : ''}${state === 'finished' ? ' finished' : ''}`;
     }
     case 'finished':
       return job.passed ? 'passed' : 'failed';

@@ -11,6 +11,8 @@ export class ProgressWriter {
   readonly #lease: Lease;
   readonly #log: Log;
   #latest: Progress | null = null;
+  /** Of the stage's newest event: what is counted happens in it. */
+  #state: Progress['state'] = 'running';
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
   #lastWriteAt = 0;
@@ -23,9 +25,10 @@ export class ProgressWriter {
 
   take(event: JobEvent): void {
     if (event.type === 'stage') {
+      this.#state = event.state;
       this.#latest = { stage: event.stage, state: event.state, done: 0, of: 0 };
     } else if (event.type === 'progress') {
-      this.#latest = { stage: event.stage, state: 'running', done: event.done, of: event.of };
+      this.#latest = { stage: event.stage, state: this.#state, done: event.done, of: event.of };
     } else if (event.type === 'waiting') {
       this.#latest = { stage: event.reason, state: 'waiting', done: 0, of: 0 };
     } else {

@@ -96,7 +96,7 @@ async function runAndStore(run: Run, work: JobWork): Promise<RunEnd> {
   const spec = jobSpecFor({ id: lease.jobId, attempt: lease.attempt, ...work });
   let result: JobResult;
   try {
-    result = await runToItsEnd(run, spec, work.seed);
+    result = await runToItsEnd(run, spec, work);
   } catch (error) {
     if (run.stopping.aborted) throw error;
     if (run.cancel.signal.aborted && !(error instanceof JobMayStillRun)) {
@@ -168,7 +168,7 @@ const CLUSTER_QUEUE_MS = 24 * 3600_000;
  * Runs the job, attaching again for as long as it may be alive: a job on a box that went away is not started elsewhere
  * before its own time limits have certainly ended it.
  */
-async function runToItsEnd(run: Run, spec: JobSpec, seed: number | null): Promise<JobResult> {
+async function runToItsEnd(run: Run, spec: JobSpec, work: JobWork): Promise<JobResult> {
   const { connection, lease, log, stopping } = run;
   const progress = new ProgressWriter(run.sql, lease, log);
   const longestMs = longestRunMs(spec) + GRACE_MS;
@@ -177,7 +177,8 @@ async function runToItsEnd(run: Run, spec: JobSpec, seed: number | null): Promis
   for (;;) {
     try {
       return await runOnBox(connection, spec, {
-        seed,
+        seed: work.seed,
+        archive: work.archive,
         signal: run.cancel.signal,
         onEvent: (event) => {
           if (isCluster && event.type === 'started') deadline = Date.now() + longestMs;

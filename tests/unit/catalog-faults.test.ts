@@ -38,7 +38,11 @@ describe('a faulty task.yml', () => {
     ['a key that stands twice', `${leastTask}lang: py\n`, ':12: not valid YAML'],
     ['no map', '- 1\n', ':1: must be a map'],
     ['empty', '', ':1: must be a map'],
-    ['another language', leastTask.replace('lang: py', 'lang: rust'), ':1: lang: must be "py" or "cu"'],
+    [
+      'another language',
+      leastTask.replace('lang: py', 'lang: rust'),
+      ':1: lang: must be "py", "cu" or "model"',
+    ],
     [
       'no description',
       leastTask.replace('description: Do it.\n', ''),
