@@ -200,6 +200,8 @@ class ServingStages:
 
     def _look_around(self) -> None:
         """Raises BoxFailure."""
+        if self._site.policy.is_container:
+            raise BoxFailure("sandbox-failed", "models are served in bubblewrap's rooms only, and this box has containers")
         self._model = find_model(self._spec.model, self._root)
         self._engine = self._find_engine(self._spec.engine)
         self._judge = self._engine if self._spec.reference is None else self._find_engine(self._spec.reference)
