@@ -37,6 +37,11 @@ export interface Failure {
 const PASSING_EXIT_CODES = [0, 112];
 const DETAIL_CHARS = 3000;
 const SUMMARY_CHARS = 500;
+/**
+ * `submission.cu(12): error: ...` of nvcc, `submission.cu:12:3: error: ...` of the host's compiler, `ptxas fatal   : ...`,
+ * `undefined reference to ...` of the linker.
+ */
+const COMPILER_ERROR = /\b(?:error|fatal)\b *[:#]|undefined reference/i;
 
 /** Null for a stage that passed. `sent` are the lines of its case file. */
 export function findFailure(report: StageReport, sent: string[]): Failure | null {
@@ -84,13 +89,15 @@ type Build = NonNullable<StageReport['build']>;
 
 /** nvcc writes to both. */
 function compilerOutput(build: Build): string {
-  return [build.stdout, build.stderr].filter((text) => text.trim() !== '').join('\n');
+  return [build.stdout, build.stderr]
+    .map((text) => text.trimEnd())
+    .filter((text) => text !== '')
+    .join('\n');
 }
 
-/** `submission.cu(12): error: ...` of nvcc, `submission.cu:12:3: error: ...` of the host's compiler. */
 function compilerError(build: Build): string {
   const lines = compilerOutput(build).split('\n');
-  const error = lines.find((line) => /\berror\b/i.test(line.slice(0, 1000)))?.trim();
+  const error = lines.find((line) => COMPILER_ERROR.test(line.slice(0, 1000)))?.trim();
   if (error) return error;
   if (build.signal !== null) return `The compiler was ended by signal ${build.signal}.`;
   return `The compiler ended with exit code ${build.exit_code ?? 'none'}.`;

@@ -91,7 +91,8 @@ function compilerText({ compilation }: RunView): string {
     .join('\n');
 }
 
-function profilerLine({ profiler, problem }: Profile): string {
+/** By what a stage was profiled, in a sentence. */
+export function profilerLine({ profiler, problem }: Profile): string {
   if (profiler !== '') return `Profiled by ${profiler}.`;
   return `Profiled by the evaluation program's own means${problem === null ? '' : `, because the box's profiler failed (${problem})`}.`;
 }

@@ -17,6 +17,7 @@ import {
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
 import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
+import { profilerLine } from './report-file.ts';
 import { phaseWords } from './serving-phases.ts';
 
 /** Discord's 25 fields, less room for a note. */
@@ -173,6 +174,8 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   } else if (gpu.reason && !gpu.eligible) {
     lines.push(`Not ranked: ${plain(gpu.reason)}`);
   }
+  const profile = runs.find((run) => run.gpuType === gpu.gpuType && run.profile !== null)?.profile;
+  if (profile && publicJob.passed) lines.push(cut(plain(profilerLine(profile)), 400));
   const times = publicJob.passed ? benchmarkTable(gpu.gpuType, runs, roomAfter(lines, chars)) : '';
   if (times !== '') lines.push(times);
   if (lines.join('').trim() === '') lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');

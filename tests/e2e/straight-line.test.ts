@@ -227,6 +227,7 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
     const result = await submitted(second, { file: good(), leaderboard: 'lab', mode: 'profile' });
     const id = numberOf(result);
     const [report] = result.attachments;
+    expect(text(result)).toContain('Profiled by the evaluation program');
     expect(result.attachments.map((file) => file.filename)).toEqual([
       `report-${id}.txt`,
       `trace-${id}-CPU-1.zip`,

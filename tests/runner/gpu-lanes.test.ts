@@ -11,6 +11,7 @@ const LOOK = `import json, os
 print(json.dumps({
     "cuda": os.environ.get("CUDA_VISIBLE_DEVICES"),
     "hip": os.environ.get("HIP_VISIBLE_DEVICES"),
+    "count": os.environ.get("POPCORN_GPUS"),
     "cores": sorted(os.sched_getaffinity(0)),
 }))
 ${HONEST}`;
@@ -40,11 +41,21 @@ async function look(change: Partial<JobSpec>) {
   const line = (result.stages[0]?.stdout ?? '').split('\n').find((text) => text.startsWith('{'));
   return {
     result,
-    seen: JSON.parse(line ?? '{}') as { cuda: string | null; hip: string | null; cores: number[] },
+    seen: JSON.parse(line ?? '{}') as {
+      cuda: string | null;
+      hip: string | null;
+      count: string | null;
+      cores: number[];
+    },
   };
 }
 
 describe('the GPUs of a box', () => {
+  it('are counted for a problem of several GPUs, whatever its cases want, and for no other', async () => {
+    expect((await look({ world_size: 8 })).seen.count).toBe('2');
+    expect((await look({})).seen.count).toBe(null);
+  });
+
   it('are probed with what already lies in their memory', () => {
     expect(probe.gpus).toEqual([
       {

@@ -204,6 +204,62 @@ describe('an end without a believable verdict', () => {
   });
 });
 
+describe('a build', () => {
+  const build = (changes: object) => ({
+    ...{ exit_code: 1, signal: null, timed_out: false, duration_ms: 5, command: 'nvcc a.cu' },
+    ...{ stdout: '', stderr: '', ...changes },
+  });
+  const failureOfBuild = (changes: object) =>
+    failureOf('test', '', { exit_code: null, build: build(changes) });
+
+  it.each([
+    [{ stdout: 'a.cu(3): error: no such name\n\n1 error detected\n' }, 'a.cu(3): error: no such name'],
+    [
+      { stderr: 'In file b.h:\nb.h:7:2: fatal error: gone.h: No such file\n' },
+      'b.h:7:2: fatal error: gone.h',
+    ],
+    [
+      {
+        stderr: 'nvcc -Werror\nptxas error   : too much shared data\nptxas fatal   : aborted due to errors\n',
+      },
+      'ptxas error   : too much shared data',
+    ],
+    [
+      { stderr: 'eval.o: in main:\nundefined reference to `kernel()`\ncollect2: error: ld returned 1\n' },
+      'undefined reference to `kernel()`',
+    ],
+    [{ stdout: 'nothing to say\n' }, 'The compiler ended with exit code 1.'],
+    [{ exit_code: null, signal: 9 }, 'The compiler was ended by signal 9.'],
+  ])('that failed is told by the first error of the compiler: %j', (changes, summary) => {
+    const failure = failureOfBuild(changes);
+    expect(failure).toMatchObject({ kind: 'syntax', stage: 'test' });
+    expect(failure.summary).toContain(summary);
+  });
+
+  it('that took too long is a timeout', () => {
+    expect(failureOfBuild({ exit_code: 114, timed_out: true }).kind).toBe('timeout');
+  });
+
+  it('is kept with its outputs, and so is one of PyTorch’s own in the warm-up, if it told of one', () => {
+    const made = { exit_code: 0, stdout: 'made it', stderr: 'ptxas info' };
+    const { stages } = outcomeOf('test', passedTests(1), { build: build(made) });
+    expect(stages[0]?.compilation).toEqual({
+      success: true,
+      command: 'nvcc a.cu',
+      stdout: 'made it',
+      stderr: 'ptxas info',
+      exitCode: 0,
+    });
+    const { command: _, ...warmup } = build({ stdout: 'ninja: c++ -DTORCH_EXTENSION_NAME=my_kernel' });
+    expect(outcomeOf('test', passedTests(1), { warmup }).stages[0]?.compilation).toMatchObject({
+      success: false,
+      stdout: warmup.stdout,
+    });
+    const { command: __, ...silent } = build({ stdout: 'hello' });
+    expect(outcomeOf('test', passedTests(1), { warmup: silent }).stages[0]?.compilation).toBe(null);
+  });
+});
+
 describe('source that does not compile', () => {
   it.each(['SyntaxError', 'IndentationError', 'TabError'])('is told by a %s in the error output', (name) => {
     const stderr = `  File "submission.py", line 1\n    def f(:\n          ^\n${name}: invalid syntax\n`;
