@@ -90,7 +90,7 @@ describe.concurrent('a job that runs', () => {
 
   it('is swept away when nobody keeps it, and only then', async () => {
     // An instance of its own: what others test is not to be swept.
-    const connection = await box.connectTo('slurm here', anyNode, '8');
+    const connection = await box.connectTo('slurm here', anyNode, { id: '8' });
     const [kept, doomed] = [begin(connection, squares(endless, 1)), begin(connection, squares(endless, 1))];
     await Promise.all([kept.seen(running), doomed.seen(running)]);
     const agent = await connection.agent();
@@ -148,7 +148,7 @@ describe.concurrent('a job that runs', () => {
 
 describe('a restart of Slurm’s controller', () => {
   it('does not end a job that runs, and holds up one that is started meanwhile', async () => {
-    const connection = await box.connectTo('slurm');
+    const connection = await box.connectTo('slurm', {}, { patienceS: 3 });
     const old = begin(connection, squares(slow, 10));
     await old.seen(progressed);
     await box.cluster.stopController();

@@ -75,18 +75,18 @@ describe.concurrent('a cluster', () => {
   });
 
   it('that has no node free is asked again, and the look that was begun is not begun anew', async () => {
-    const agent = await (await box.connectTo('slurm here', held)).agent();
-    const asked = agent.probe().catch((error: unknown) => error);
-    expect(await asked).toMatchObject({
+    const agentOf = async (patienceS: number) =>
+      (await box.connectTo('slurm here', held, { id: '9', patienceS })).agent();
+    await expect((await agentOf(3)).probe()).rejects.toMatchObject({
       kind: 'cluster-away',
-      message: expect.stringContaining('JobHeldUser'),
+      message: expect.stringContaining('still waits in the cluster'),
     });
-    const looks = async () =>
-      (await box.cluster.run('squeue', '-h', '-o', '%A %j')).match(/^\d+(?= .*\.probe-)/gm) ?? [];
-    const [look, ...others] = await looks();
+    const again = (await agentOf(30)).probe();
+    const queued = await box.cluster.run('squeue', '-h', '-o', '%A %j');
+    const [look, ...others] = queued.match(/^\d+(?= .*\.test\.9\.\.probe-)/gm) ?? [];
     expect(others).toEqual([]);
     await box.cluster.run('scontrol', 'release', look ?? '');
-    expect((await agent.probe()).slurm?.gpu_types).toEqual([]);
+    expect((await again).slurm?.gpu_types).toEqual([]);
   });
 
   it('refuses options that do not fit it, in the words of Slurm, and keeps nothing', async () => {

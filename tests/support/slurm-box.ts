@@ -80,7 +80,7 @@ export class SlurmBox {
   async connectTo(
     kind: 'ssh' | 'slurm' | 'slurm here',
     options: Partial<SlurmOptions> = {},
-    id = '7',
+    { id = '7', patienceS = 30 }: { id?: string; patienceS?: number } = {},
   ): Promise<BoxConnection> {
     const far = kind === 'slurm here' ? null : this.#sshd;
     const connection = new BoxConnection(
@@ -100,7 +100,7 @@ export class SlurmBox {
         dataDir: this.folder,
         root: join(this.folder, 'root'),
         privateKey: await readFile(this.#sshd.privateKeyPath, 'utf8'),
-        slurmTimes: { poll_s: 0.3, settle_s: 1, patience_s: 3 },
+        slurmTimes: { poll_s: 0.3, settle_s: 1, patience_s: patienceS },
       },
     );
     this.#open.push(connection);
