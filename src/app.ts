@@ -136,9 +136,10 @@ function prepareHttp(databaseUrl: string, log: Log, stops: StopPart[]): HttpPart
   const sql = connect(databaseUrl, {
     maxConnections: API_CONNECTIONS,
     statementTimeoutMs: API_STATEMENT_TIMEOUT_MS,
+    name: 'hotlap-api',
     log,
   });
-  stops.push(() => sql.end({ timeout: 5 }));
+  stops.push(() => sql.end());
   return { sql, metrics: new Metrics(sql, log) };
 }
 

@@ -1,7 +1,7 @@
 /** The OpenAPI document, made from the zod schemas by which the routes check what comes and goes, and a page that shows it. */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
+import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Server } from './server-type.ts';
 
 const DESCRIPTION = `Submit code to leaderboards, follow it, and read results.
@@ -30,6 +30,7 @@ export async function describeApi(server: Server): Promise<void> {
         },
       },
     },
+    transformObject: jsonSchemaTransformObject,
     transform: (route) => {
       const transformed = zodTransform(route as Parameters<typeof zodTransform>[0]);
       // Uploads are read by hand, so no schema checks them.

@@ -22,6 +22,8 @@ export class EventStream {
       // For nginx, which would hold events back.
       'x-accel-buffering': 'no',
       'x-request-id': request.id,
+      // Nothing follows on it, and a server that ends does not wait for it to become idle.
+      connection: 'close',
     });
     reply.raw.once('close', () => this.#gone.abort());
     reply.raw.on('error', () => this.#gone.abort());

@@ -29,7 +29,7 @@ export type Limits = Record<Exclude<keyof LimitRates, 'wrongToken'>, onRequestAs
 };
 
 export async function limitsFor(server: Server, rates: LimitRates): Promise<Limits> {
-  await server.register(rateLimit, { global: false });
+  await server.register(rateLimit, { global: false, store: Windows });
   const limit = (name: keyof LimitRates) => {
     const check = server.createRateLimit({
       max: rates[name],
@@ -50,4 +50,48 @@ export async function limitsFor(server: Server, rates: LimitRates): Promise<Limi
     signIn: limit('signIn'),
     wrongToken: limit('wrongToken'),
   };
+}
+
+interface Window {
+  count: number;
+  endsAt: number;
+}
+
+const MAX_KEYS = 20_000;
+
+/**
+ * Counts per key and window. The library's own store hands all requests of a key the same object, so that those that
+ * arrive together see each other's counts and are refused below the limit.
+ */
+class Windows {
+  readonly #windows = new Map<string, Window>();
+
+  incr(
+    key: string,
+    done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+    timeWindow: number,
+  ): void {
+    const now = Date.now();
+    let window = this.#windows.get(key);
+    if (!window || window.endsAt <= now) {
+      window = { count: 0, endsAt: now + timeWindow };
+      // Behind all others, so that the oldest windows come first.
+      this.#windows.delete(key);
+      this.#windows.set(key, window);
+      this.#forget(now);
+    }
+    window.count += 1;
+    done(null, { current: window.count, ttl: window.endsAt - now });
+  }
+
+  child(): Windows {
+    return new Windows();
+  }
+
+  #forget(now: number): void {
+    for (const [key, window] of this.#windows) {
+      if (window.endsAt > now && this.#windows.size <= MAX_KEYS) break;
+      this.#windows.delete(key);
+    }
+  }
 }

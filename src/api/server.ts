@@ -68,6 +68,7 @@ const KEEP_ALIVE_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const BODY_TIMEOUT_MS = 120_000;
 const HANDLER_TIMEOUT_MS = 30_000;
+const CLOSE_PATIENCE_MS = 10_000;
 const BODY_LIMIT = 256 * 1024;
 const MAX_PARAM_LENGTH = 200;
 
@@ -75,7 +76,14 @@ const MAX_PARAM_LENGTH = 200;
 export async function startApi(parts: ApiParts): Promise<Api> {
   const server = await buildServer(parts);
   const url = await server.listen({ host: parts.host, port: parts.port });
-  return { url, close: () => server.close() };
+  return { url, close: () => closeServer(server) };
+}
+
+/** Requests under way are answered, for a while. */
+async function closeServer(server: Server): Promise<void> {
+  const impatience = setTimeout(() => server.server.closeAllConnections(), CLOSE_PATIENCE_MS);
+  await server.close();
+  clearTimeout(impatience);
 }
 
 async function buildServer(parts: ApiParts): Promise<Server> {
@@ -124,6 +132,9 @@ async function buildServer(parts: ApiParts): Promise<Server> {
   const closing = new AbortController();
   // Before connections are waited for: streams end with a word when they see it.
   server.addHook('preClose', async () => closing.abort());
+  server.addHook('onSend', async (_request, reply) => {
+    if (closing.signal.aborted) reply.header('connection', 'close');
+  });
   server.addHook('onClose', () => progress.stop());
   const routeParts: RouteParts = {
     sql: parts.sql,
@@ -167,6 +178,8 @@ function requestIdOf(header: string | string[] | undefined): string {
 function refuseUnknownRoutes(server: Server): void {
   const routes: { pattern: RegExp; methods: string[] }[] = [];
   server.addHook('onRoute', ({ url, method }) => {
+    // Answers of the browser's questions before a call are no routes of ours.
+    if (url === '*') return;
     const source = url
       .split('/')
       .map((part) => (part.startsWith(':') ? '[^/]+' : part === '*' ? '.*' : part.replaceAll('.', '\\.')))

@@ -60,16 +60,16 @@ export function connect(
   databaseUrl: string,
   /**
    * `keep`: connections are not replaced after a while, because a session's lock hangs on one. `statementTimeoutMs`: the
-   * server gives up a statement that takes longer.
+   * server gives up a statement that takes longer. `name`: as the server lists its connections.
    */
-  options: { maxConnections: number; log: Log; keep?: boolean; statementTimeoutMs?: number },
+  options: { maxConnections: number; log: Log; keep?: boolean; statementTimeoutMs?: number; name?: string },
 ): Sql {
   const sql = postgres<{ bigint: postgres.PostgresType<number> }>(databaseUrl, {
     max: options.maxConnections,
     ...(options.keep && { max_lifetime: null }),
     types: { bigint: { to: 20, from: [20], serialize: String, parse: parseBigint } },
     connection: {
-      application_name: 'hotlap',
+      application_name: options.name ?? 'hotlap',
       search_path: 'hotlap',
       ...(options.statementTimeoutMs && { statement_timeout: options.statementTimeoutMs }),
     },
