@@ -18,6 +18,7 @@ import {
 } from '../db/job-metrics.ts';
 import type { Log } from '../log.ts';
 
+const MIN_INTERVAL_MS = 1000;
 const HTTP_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60];
 const DISCORD_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const JOB_SECONDS = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 10_800];
@@ -28,6 +29,7 @@ export class Metrics {
   readonly #log: Log;
   #endedUntil: EndedUntil | null = null;
   #reading: Promise<unknown> = Promise.resolve();
+  #readAt = 0;
 
   readonly #http = this.#histogram('hotlap_http_request_seconds', 'From request to answer', HTTP_SECONDS, [
     'method',
@@ -100,9 +102,13 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** One reading at a time, so that no job is counted twice. */
+  /** One reading at a time, so that no job is counted twice, and one a second: whoever may ask may ask often. */
   async render(): Promise<string> {
-    const reading = this.#reading.then(() => this.#read());
+    const reading = this.#reading.then(async () => {
+      if (Date.now() - this.#readAt < MIN_INTERVAL_MS) return;
+      await this.#read();
+      this.#readAt = Date.now();
+    });
     this.#reading = reading.catch(() => {});
     try {
       await reading;

@@ -14,6 +14,8 @@ export interface Answer {
 export interface Call {
   headers?: Record<string, string>;
   body?: string | Buffer;
+  /** Goes away from a stream as soon as it begins, and gives up on an answer after so long. */
+  endlessAfterMs?: number;
 }
 
 export class ApiClient {
@@ -32,6 +34,11 @@ export class ApiClient {
     return new ApiClient(this.#url, headers, this.#agent);
   }
 
+  /** The same person over other connections. */
+  on(agent: Agent): ApiClient {
+    return new ApiClient(this.#url, this.#headers, agent);
+  }
+
   /** The path goes out as it is given. */
   call(method: string, path: string, options: Call = {}): Promise<Answer> {
     const { hostname, port } = new URL(this.#url);
@@ -43,9 +50,11 @@ export class ApiClient {
       };
       const sent = request({ hostname, port, method, path, headers, agent: this.#agent }, (response) => {
         const parts: Buffer[] = [];
+        const isStream = response.headers['content-type']?.startsWith('text/event-stream');
+        if (isStream && options.endlessAfterMs !== undefined) response.once('data', () => response.destroy());
         response.on('data', (part: Buffer) => parts.push(part));
         response.once('error', reject);
-        response.once('end', () => {
+        response.once('close', () => {
           const bytes = Buffer.concat(parts);
           const text = bytes.toString('utf8');
           resolve({
@@ -58,6 +67,9 @@ export class ApiClient {
         });
       });
       sent.once('error', reject);
+      if (options.endlessAfterMs !== undefined) {
+        sent.setTimeout(options.endlessAfterMs, () => sent.destroy(new Error('no answer')));
+      }
       sent.end(options.body);
     });
   }

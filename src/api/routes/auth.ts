@@ -166,7 +166,7 @@ function configured(signIn: SignIn, provider: Provider): { app: OAuthApp; public
   const app = signIn.apps[provider];
   if (app && signIn.publicUrl !== null) return { app, publicUrl: signIn.publicUrl };
   throw new Refusal(
-    503,
+    404,
     'no-sign-in',
     `Sign-in with ${providerNames[provider]} is not set up on this server. Use /account link in Discord instead.`,
   );
