@@ -9,13 +9,26 @@ import {
   StringSelectMenuBuilder,
 } from 'discord.js';
 import { zipSync } from 'fflate';
-import { countOutdatedEntries, listBoardEntries, listBoardTops } from '../src/db/board.ts';
+import {
+  countOutdatedEntries,
+  listBoardEntries,
+  listBoardTops,
+  listRankChanges,
+  listTracks,
+} from '../src/db/board.ts';
 import type { Sql } from '../src/db/client.ts';
 import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
+import { findTrackUnit } from '../src/db/ranking.ts';
 import type { Command, CommandContext } from '../src/discord/command.ts';
-import { completeGpu, completeLanguage, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
+import {
+  completeGpu,
+  completeLanguage,
+  completeLeaderboard,
+  completeTrack,
+} from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { UserError } from '../src/domain/errors.ts';
+import { unitOf } from '../src/domain/ranking-rule.ts';
 import { withHeader } from '../src/intake/directives.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
 import { boardOptions, history, spread } from './leaderboard/pictures.ts';
@@ -35,7 +48,9 @@ export const leaderboard: Command = {
         .addStringOption((option) =>
           option.setName('name').setDescription('The leaderboard').setRequired(true).setAutocomplete(true),
         )
-        .addStringOption((option) => option.setName('gpu').setDescription('GPU type').setAutocomplete(true))
+        .addStringOption((option) =>
+          option.setName('gpu').setDescription('GPU type, or another board of it').setAutocomplete(true),
+        )
         .addIntegerOption((option) => option.setName('page').setDescription('Page, from 1').setMinValue(1)),
     )
     .addSubcommand((sub) =>
@@ -95,6 +110,8 @@ export const leaderboard: Command = {
   async complete(interaction, context) {
     const focused = interaction.options.getFocused(true);
     const name = interaction.options.getString('name');
+    if (focused.name === 'gpu' && interaction.options.getSubcommand() === 'show')
+      return completeTrack(context.sql, name, focused.value);
     if (focused.name === 'gpu') return completeGpu(context.sql, name, focused.value);
     if (focused.name === 'language') return completeLanguage(context.sql, name, focused.value);
     return completeLeaderboard(context.sql, focused.value);
@@ -112,7 +129,10 @@ export const leaderboard: Command = {
 };
 
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const { board, gpu } = await namedBoard(interaction, context);
+  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const wanted = interaction.options.getString('gpu');
+  const gpu =
+    wanted === null ? await busiestGpu(context.sql, board) : await knownTrack(context.sql, board, wanted);
   const page = (interaction.options.getInteger('page') ?? 1) - 1;
   await interaction.editReply(await boardMessage(context.sql, board, gpu, page, interaction.user.id));
 }
@@ -146,6 +166,18 @@ function knownGpu(board: LeaderboardWithTask, wanted: string): string {
   return known;
 }
 
+/** Ranked by time, whatever the board itself measures. */
+function isShape(track: string): boolean {
+  return / \/ shape \d+$/.test(track);
+}
+
+/** A GPU type, a language or a benchmark of one, or a composite. */
+async function knownTrack(sql: Sql, board: LeaderboardWithTask, wanted: string): Promise<string> {
+  const composites = (board.rule.composites ?? []).map((composite) => composite.name);
+  const tracks = [...(await listTracks(sql, board.id)).map((item) => item.track), ...composites];
+  return tracks.find((track) => track.toLowerCase() === wanted.toLowerCase()) ?? knownGpu(board, wanted);
+}
+
 async function boardMessage(
   sql: Sql,
   board: LeaderboardWithTask,
@@ -162,15 +194,22 @@ async function boardMessage(
     page = lastPage;
     ({ entries, total } = await read(page));
   }
+  const changes = await listRankChanges(sql, key, entries, new Date());
   const rows = pageButtons(page, lastPage, (to) => `leaderboard:${userId}:${board.id}:${gpuType}:${to}`);
-  const others = board.gpus.filter((gpu) => gpu !== gpuType);
+  const tracks = [
+    ...new Set([...board.gpus, ...(await listTracks(sql, board.id)).map((item) => item.track)]),
+  ];
+  const others = tracks.filter((track) => track !== gpuType);
   const otherGpu = others.length > 0 ? [gpuMenu(others, `leaderboard:${userId}:${board.id}`)] : [];
   const embed = boardEmbed({
     leaderboard: board.name,
     gpuType,
     deadline: board.deadline,
-    scoreAscending: board.scoreAscending,
+    scoreAscending: isShape(gpuType) || board.scoreAscending,
+    rule: board.rule,
+    unit: await findTrackUnit(sql, board, gpuType),
     entries,
+    changes: new Map([...changes].map(([user, change]) => [user, change.day])),
     total,
     version: board.version,
     outdated: await countOutdatedEntries(sql, key),
@@ -195,7 +234,7 @@ function gpuMenu(
   return row.addComponents(
     new StringSelectMenuBuilder()
       .setCustomId(`${customId}:-:0`)
-      .setPlaceholder('Another GPU type')
+      .setPlaceholder('Another GPU type or board')
       .addOptions(gpus.slice(0, MENU_OPTIONS).map((gpu) => ({ label: gpu, value: gpu }))),
   );
 }
@@ -204,6 +243,7 @@ async function list(interaction: ChatInputCommandInteraction, context: CommandCo
   const [boards, tops] = await Promise.all([listLeaderboards(context.sql), listBoardTops(context.sql)]);
   const summaries = boards.map((board) => ({
     name: board.name,
+    unit: unitOf(board.rule, board.taskUnit),
     deadline: board.deadline,
     gpus: board.gpus.map((gpuType) => {
       const top = tops.find((item) => item.leaderboardId === board.id && item.gpuType === gpuType);

@@ -1,47 +1,240 @@
-/** Reading a board: the order among eligible entries. Ties share a rank; inside a tie the earlier one stands first. */
-import type { BoardEntry } from '../domain/submission.ts';
+/**
+ * Reading a board: what its rule made of it (migration 0010), now or as it was. Ties share a rank; inside a tie the earlier
+ * one stands first. Pages read the rows that they show and the tally: never a whole board, never raw runs.
+ */
+import type { BoardEntry, RankChange } from '../domain/submission.ts';
+import { keptMoment } from './board-history.ts';
 import type { Db } from './client.ts';
 
 export interface BoardKey {
   leaderboardId: number;
+  /** A GPU type, or another track of the board: `H100 / Triton`, `H100 / shape 2`, a composite by its name. */
   gpuType: string;
   scoreAscending: boolean;
 }
 
-/** One page of a board and how many entries it has in all. */
+type Track = Pick<BoardKey, 'leaderboardId' | 'gpuType'>;
+
+/** One page of a board and how many entries it has in all; with `asOf`, as it was then. Scores are what all may see. */
 export async function listBoardEntries(
   db: Db,
-  key: BoardKey,
+  key: Track,
   page: { limit: number; offset: number },
+  asOf: Date | null = null,
 ): Promise<{ entries: BoardEntry[]; total: number }> {
-  const [count] = await db<{ total: number }[]>`
-    select count(*) as total from hotlap.best_entries
-    where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`;
-  const entries = await db<BoardEntry[]>`
-    select ranked.rank, ranked.user_id as "userId", u.name as "userName",
-      ranked.submission_id as "submissionId", ranked.score, ranked.achieved_at as "achievedAt",
+  const [count] = await (asOf === null
+    ? db<{ total: number }[]>`
+        select coalesce(sum(entries), 0)::bigint as total from hotlap.board_tallies
+        where leaderboard_id = ${key.leaderboardId} and track = ${key.gpuType}`
+    : db<
+        { total: number }[]
+      >`select count(*) as total from hotlap.board_history h where ${stood(db, key, asOf)}`);
+  return { entries: await listBoardPage(db, key, page, asOf), total: count?.total ?? 0 };
+}
+
+/** The entries alone, with the files that they came from. */
+export async function listBoardPage(
+  db: Db,
+  key: Track,
+  page: { limit: number; offset: number },
+  asOf: Date | null = null,
+): Promise<BoardRow[]> {
+  return withVersions(
+    db,
+    key,
+    db`
+      -- Whoever ties with the first of the page may tie with the page before it.
+      select page.*, case when place > 1 then place + ${page.offset} else ${rankOf(db, key, asOf)} end as rank
+      from (
+        select e.*, rank() over (order by e.sort_key) as place from (
+          ${rowsOf(db, key, asOf)}
+          order by sort_key, achieved_at, submission_id limit ${page.limit} offset ${page.offset}
+        ) e
+      ) page`,
+  );
+}
+
+export interface BoardRow extends BoardEntry {
+  fileName: string;
+  submittedAt: Date;
+  /** As PostgreSQL writes them. */
+  sortKey: string;
+  achievedAtText: string;
+}
+
+/** Where a page ended, to go on there. The board is read as it was when the first page was. */
+export interface BoardCursor {
+  asOf: Date;
+  /** As PostgreSQL writes them: a Date has no microseconds, and whoever is cut off there comes again. */
+  sortKey: string;
+  achievedAt: string;
+  submissionId: number;
+  /** How many entries came before the next one, and the rank of the last one. */
+  seen: number;
+  rank: number;
+}
+
+/**
+ * A page by cursor: nobody comes twice or is left out, whatever is ranked meanwhile. Null for `after`: the first page, of
+ * the board as it was at `asOf`. `next` is null on the last page.
+ */
+export async function listBoardFrom(
+  db: Db,
+  key: Track,
+  from: { asOf: Date; after: BoardCursor | null },
+  limit: number,
+): Promise<{ entries: BoardEntry[]; next: BoardCursor | null }> {
+  const { asOf, after } = from;
+  const seen = after?.seen ?? 0;
+  const rows = await withVersions(
+    db,
+    key,
+    db`
+      select page.*, case when page.sort_key = ${after?.sortKey ?? '{}'}::text::float8[] then ${after?.rank ?? 1}::bigint
+        else place + ${seen} end as rank
+      from (
+        select e.*, rank() over (order by e.sort_key) as place from (
+          ${rowsOf(db, key, asOf)}
+          ${after === null ? db`` : db`and (h.sort_key, h.achieved_at, h.submission_id) > (${after.sortKey}::text::float8[], ${after.achievedAt}::text::timestamptz, ${after.submissionId})`}
+          order by sort_key, achieved_at, submission_id limit ${limit + 1}
+        ) e
+      ) page`,
+  );
+  const entries = rows.slice(0, limit);
+  const last = entries.at(-1);
+  const next = rows.length > limit && last ? cursorAfter(last, asOf, seen + limit) : null;
+  return { entries, next };
+}
+
+function cursorAfter(last: BoardRow, asOf: Date, seen: number): BoardCursor {
+  const { sortKey, achievedAtText: achievedAt, submissionId, rank } = last;
+  return { asOf, sortKey, achievedAt, submissionId, seen, rank };
+}
+
+/** Places at an earlier moment, by user; whoever was not ranked then is not in it. */
+export async function listRanksAt(
+  db: Db,
+  key: Track,
+  userIds: string[],
+  at: Date,
+): Promise<Map<string, number>> {
+  const rows = await db<{ userId: string; rank: number }[]>`
+    with wanted as (
+      select h.user_id, h.sort_key from hotlap.board_history h
+      where ${stood(db, key, at)} and h.user_id = any(${userIds})
+    ), ranked as (
+      -- No further down the board than the last of them.
+      select h.user_id, rank() over (order by h.sort_key) as rank from hotlap.board_history h
+      where ${stood(db, key, at)} and h.sort_key <= (select max(w.sort_key) from wanted w)
+    )
+    select r.user_id as "userId", r.rank from ranked r join wanted w on w.user_id = r.user_id`;
+  return new Map(rows.map((row) => [row.userId, row.rank]));
+}
+
+const HOUR_MS = 3_600_000;
+
+/** How far each has moved in the last 24 hours and 7 days before `now`, up positive; `new`: was not ranked then. */
+export async function listRankChanges(
+  db: Db,
+  key: Track,
+  entries: Pick<BoardEntry, 'userId' | 'rank'>[],
+  now: Date,
+): Promise<Map<string, { day: RankChange; week: RankChange }>> {
+  const users = entries.map((entry) => entry.userId);
+  const [day, week] = await Promise.all(
+    [24, 168].map((hours) => listRanksAt(db, key, users, new Date(now.getTime() - hours * HOUR_MS))),
+  );
+  const change = (then: number | undefined, rank: number): RankChange =>
+    then === undefined ? 'new' : then - rank;
+  return new Map(
+    entries.map(({ userId, rank }) => [
+      userId,
+      { day: change(day?.get(userId), rank), week: change(week?.get(userId), rank) },
+    ]),
+  );
+}
+
+/** One user's entry and place; null: not ranked there. */
+export async function findOwnEntry(
+  db: Db,
+  key: Track,
+  userId: string,
+): Promise<{ rank: number; submissionId: number; score: number | null; provisional: boolean } | null> {
+  const [row] = await db<
+    { rank: number; submissionId: number; score: number | null; provisional: boolean }[]
+  >`
+    select hotlap.rank_of(e.leaderboard_id, e.track, e.sort_key) as rank, e.submission_id as "submissionId",
+      e.shown_score as score, e.provisional
+    from hotlap.board_entries e
+    where e.leaderboard_id = ${key.leaderboardId} and e.track = ${key.gpuType} and e.user_id = ${userId}`;
+  return row ?? null;
+}
+
+export interface TrackSummary {
+  track: string;
+  entries: number;
+  /** Null where nobody is ranked, or scores are not for everybody. */
+  bestScore: number | null;
+}
+
+/** Every track of a board that has entries, and its GPU types in their order even without. */
+export async function listTracks(db: Db, leaderboardId: number): Promise<TrackSummary[]> {
+  return db<TrackSummary[]>`
+    with named as (
+      select gpu_type as track, position from hotlap.leaderboard_gpus where leaderboard_id = ${leaderboardId}
+    ), counted as (
+      select track, sum(entries)::bigint as entries from hotlap.board_tallies where leaderboard_id = ${leaderboardId}
+      group by 1 having sum(entries) > 0
+    )
+    select track, coalesce(c.entries, 0) as entries, (
+        select e.shown_score from hotlap.board_entries e
+        where e.leaderboard_id = ${leaderboardId} and e.track = coalesce(n.track, c.track)
+        order by e.sort_key, e.achieved_at, e.submission_id limit 1) as "bestScore"
+    from named n full join counted c using (track)
+    order by n.position nulls last, track`;
+}
+
+/** A row of `board_history` that stood at a moment. */
+const stood = (db: Db, key: Track, at: Date) => db`
+  h.leaderboard_id = ${key.leaderboardId} and h.track = ${key.gpuType}
+  and h.since <= ${keptMoment(db, at)} and h.until > ${keptMoment(db, at)}`;
+
+const columns = (db: Db) => db`
+  h.leaderboard_id, h.track, h.user_id, h.submission_id, h.shown_score, h.sort_key, h.recent, h.steady, h.anchor,
+  h.provisional, h.achieved_at`;
+
+const rowsOf = (db: Db, key: Track, asOf: Date | null) =>
+  asOf === null
+    ? db`select ${columns(db)} from hotlap.board_entries h
+        where h.leaderboard_id = ${key.leaderboardId} and h.track = ${key.gpuType}`
+    : db`select ${columns(db)} from hotlap.board_history h where ${stood(db, key, asOf)}`;
+
+const rankOf = (db: Db, key: Track, asOf: Date | null) =>
+  asOf === null
+    ? db`hotlap.rank_of(${key.leaderboardId}, ${key.gpuType}, page.sort_key)`
+    : db`(select 1 + count(*) from hotlap.board_history h
+        where ${stood(db, key, asOf)} and h.sort_key < page.sort_key)`;
+
+/** The rows of one page as people see them; joined after they were cut out of the board. */
+async function withVersions(db: Db, key: Track, page: ReturnType<Db>): Promise<BoardRow[]> {
+  return db<BoardRow[]>`
+    select ranked.rank, ranked.user_id as "userId", u.name as "userName", ranked.submission_id as "submissionId",
+      ranked.shown_score as score, ranked.recent, ranked.steady, ranked.anchor, ranked.provisional,
+      ranked.achieved_at as "achievedAt", ranked.sort_key::text as "sortKey", ranked.achieved_at::text as "achievedAtText",
+      s.file_name as "fileName", s.created_at as "submittedAt",
       case when judge.judging_mark <> live.judging_mark then (
         select n.number from hotlap.leaderboard_versions n
-        where n.leaderboard_id = ranked.leaderboard_id and n.task_version_id = judge.id) end as "oldVersion"
-    from (
-      -- Ordered and cut before anything is joined: the rest of a long board is only ranked.
-      select * from (
-        select e.*, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
-          rank() over (order by hotlap.sort_score(e.score, ${key.scoreAscending})) as rank
-        from hotlap.best_entries e
-        where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-      ) board
-      order by sort_score, achieved_at, submission_id limit ${page.limit} offset ${page.offset}
-    ) ranked
+        where n.leaderboard_id = ${key.leaderboardId} and n.task_version_id = judge.id) end as "oldVersion"
+    from (${page}) ranked
     join hotlap.users u on u.id = ranked.user_id
     join hotlap.submissions s on s.id = ranked.submission_id
     join hotlap.leaderboards l on l.id = ranked.leaderboard_id
     join hotlap.task_versions live on live.id = l.task_version_id
-    left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = ranked.gpu_type
+    left join hotlap.submission_scores sc
+      on sc.submission_id = s.id and sc.gpu_type = split_part(ranked.track, ' / ', 1)
     left join hotlap.rejudges r on r.id = sc.rejudge_id
     join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
-    order by ranked.sort_score, ranked.achieved_at, ranked.submission_id`;
-  return { entries, total: count?.total ?? 0 };
+    order by ranked.sort_key, ranked.achieved_at, ranked.submission_id`;
 }
 
 /** Entries of a board that were judged by something else than what its task now judges by. */
@@ -56,41 +249,28 @@ export async function countOutdatedEntries(db: Db, key: BoardKey): Promise<numbe
     left join hotlap.rejudges r on r.id = sc.rejudge_id
     join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
     where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-      and judge.judging_mark <> live.judging_mark`;
+      and judge.judging_mark <> live.judging_mark
+      -- Nothing is looked through where no version of the task ever judged by anything else.
+      and exists (
+        select from hotlap.leaderboard_versions n join hotlap.task_versions o on o.id = n.task_version_id
+        where n.leaderboard_id = ${key.leaderboardId} and o.judging_mark <> (
+          select v.judging_mark from hotlap.leaderboards b join hotlap.task_versions v on v.id = b.task_version_id
+          where b.id = ${key.leaderboardId}))`;
   return row?.count ?? 0;
 }
 
-/** How many people are ranked on each GPU type, and the best score there: for `/leaderboard list`. */
+/** How many people are ranked on each GPU type, and the best score there that all may see: for `/leaderboard list`. */
 export async function listBoardTops(
   db: Db,
-): Promise<{ leaderboardId: number; gpuType: string; entries: number; bestScore: number }[]> {
-  return db<{ leaderboardId: number; gpuType: string; entries: number; bestScore: number }[]>`
-    select e.leaderboard_id as "leaderboardId", e.gpu_type as "gpuType", count(*) as entries,
-      case when l.score_ascending then min(e.score) else max(e.score) end as "bestScore"
-    from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
-    group by e.leaderboard_id, e.gpu_type, l.score_ascending`;
-}
-
-/** What the HTTP API shows: best entries with their file names, read in the order of an index, ranks counted on the way. */
-export async function listBoardPage(
-  db: Db,
-  key: BoardKey,
-  page: { limit: number; offset: number },
-): Promise<(BoardEntry & { fileName: string; submittedAt: Date })[]> {
-  // Two spellings, so that each one's order is that of its index.
-  const order = key.scoreAscending ? db`e.score` : db`e.score desc`;
-  return db<(BoardEntry & { fileName: string; submittedAt: Date })[]>`
-    select ranked.rank, ranked.user_id as "userId", u.name as "userName", ranked.submission_id as "submissionId",
-      ranked.score, ranked.achieved_at as "achievedAt", s.file_name as "fileName", s.created_at as "submittedAt"
-    from (
-      select e.user_id, e.submission_id, e.score, e.achieved_at, rank() over (order by ${order}) as rank
-      from hotlap.best_entries e
-      where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-      order by ${order}, e.achieved_at, e.submission_id limit ${page.limit} offset ${page.offset}
-    ) ranked
-    join hotlap.users u on u.id = ranked.user_id
-    join hotlap.submissions s on s.id = ranked.submission_id
-    order by ranked.rank, ranked.achieved_at, ranked.submission_id`;
+): Promise<{ leaderboardId: number; gpuType: string; entries: number; bestScore: number | null }[]> {
+  return db<{ leaderboardId: number; gpuType: string; entries: number; bestScore: number | null }[]>`
+    select t.leaderboard_id as "leaderboardId", t.track as "gpuType", sum(t.entries)::bigint as entries, (
+        select e.shown_score from hotlap.best_entries e
+        where e.leaderboard_id = t.leaderboard_id and e.gpu_type = t.track
+        order by e.sort_key, e.achieved_at, e.submission_id limit 1) as "bestScore"
+    from hotlap.board_tallies t
+    join hotlap.leaderboard_gpus g on g.leaderboard_id = t.leaderboard_id and g.gpu_type = t.track
+    group by t.leaderboard_id, t.track having sum(t.entries) > 0`;
 }
 
 /** Entries on a board; with a user, that user's eligible submissions there. */
@@ -102,8 +282,8 @@ export async function countBoardEntries(
   const [row] =
     userId === null
       ? await db<{ count: number }[]>`
-          select count(*) as count from hotlap.best_entries
-          where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`
+          select coalesce(sum(entries), 0)::bigint as count from hotlap.board_tallies
+          where leaderboard_id = ${key.leaderboardId} and track = ${key.gpuType}`
       : await db<{ count: number }[]>`
           select count(*) as count from hotlap.eligible_entries
           where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${userId}`;

@@ -18,7 +18,7 @@ export async function cancelSubmission(sql: Sql, submissionId: number): Promise<
     const neverStarted = await cancelQueuedJobs(tx, submissionId);
     const stopping = await tx<{ id: number }[]>`
       update hotlap.jobs set cancel_requested_at = now()
-      where submission_id = ${submissionId} and rejudge_id is null and status in ('leased', 'running')
+      where submission_id = ${submissionId} and rejudge_id is null and remeasure is null and status in ('leased', 'running')
       returning id`;
     if (neverStarted === 0 && stopping.length === 0) return null;
     await markCancelled(tx, submissionId);
@@ -39,7 +39,7 @@ export async function cancelQueuedSubmissions(
     order by id for update`;
   for (const { id } of rows) {
     const [started] = await tx`
-      select 1 from hotlap.jobs where submission_id = ${id} and rejudge_id is null and status <> 'queued' limit 1`;
+      select 1 from hotlap.jobs where submission_id = ${id} and rejudge_id is null and remeasure is null and status <> 'queued' limit 1`;
     if (started) continue;
     await cancelQueuedJobs(tx, id);
     await markCancelled(tx, id);
@@ -55,7 +55,7 @@ async function markCancelled(tx: Db, submissionId: number): Promise<void> {
 async function cancelQueuedJobs(tx: Db, submissionId: number): Promise<number> {
   const rows = await tx`
     update hotlap.jobs set status = 'cancelled', finished_at = now()
-    where submission_id = ${submissionId} and rejudge_id is null and status = 'queued' returning id`;
+    where submission_id = ${submissionId} and rejudge_id is null and remeasure is null and status = 'queued' returning id`;
   return rows.length;
 }
 
@@ -77,7 +77,7 @@ export async function rerunFailedJobs(
       where j.submission_id = ${submissionId} and j.rejudge_id is null and hotlap.job_counts(j)
         and (j.status = 'failed' or (j.status = 'cancelled' and exists (
         select from hotlap.jobs p
-        where p.submission_id = j.submission_id and p.rejudge_id is null and p.gpu_type = j.gpu_type and p.status = 'failed')))
+        where p.submission_id = j.submission_id and p.rejudge_id is null and p.remeasure is null and p.gpu_type = j.gpu_type and p.status = 'failed')))
       returning id`;
     if (rows.length === 0) return false;
     await tx`

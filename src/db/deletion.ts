@@ -6,7 +6,8 @@
  * has to be cancelled first, and to have ended.
  */
 import type { Db, Sql } from './client.ts';
-import { lockSubmission, refreshBestEntry } from './settle.ts';
+import { refreshEntries } from './ranking.ts';
+import { lockSubmission } from './settle.ts';
 
 export type Deletion = 'deleted' | 'unknown' | 'running';
 
@@ -15,13 +16,15 @@ export async function deleteSubmission(sql: Sql, id: number, deletedBy: string):
   return sql.begin(async (tx) => {
     await lockSubmission(tx, id);
     if ((await countRunning(tx, [id])) > 0) return 'running';
-    const entries = await tx<{ leaderboardId: number; gpuType: string; userId: string }[]>`
-      select e.leaderboard_id as "leaderboardId", e.gpu_type as "gpuType", e.user_id as "userId"
-      from hotlap.best_entries e where e.submission_id = ${id} order by e.gpu_type`;
+    const [owner] = await tx<{ leaderboardId: number; userId: string }[]>`
+      select leaderboard_id as "leaderboardId", user_id as "userId" from hotlap.submissions where id = ${id}`;
+    if (!owner) return 'unknown';
+    const { leaderboardId, userId } = owner;
+    await tx`select hotlap.lock_entries(${leaderboardId}, ${[userId]}, false)`;
     await keepTrace(tx, [id], deletedBy);
-    const gone = await tx`delete from hotlap.submissions where id = ${id} returning id`;
-    for (const entry of entries) await refreshBestEntry(tx, entry);
-    return gone.length > 0 ? 'deleted' : 'unknown';
+    await tx`delete from hotlap.submissions where id = ${id}`;
+    await refreshEntries(tx, { leaderboardId, gpuTypes: null, userIds: [userId] });
+    return 'deleted';
   });
 }
 
@@ -55,7 +58,13 @@ export async function deleteLeaderboard(
       rows.map((row) => row.id),
       options.deletedBy,
     );
+    // Composites of other boards that it was a member of rank nobody without it.
+    await tx`select hotlap.lock_entries(${board.id}, null, true)`;
+    const [hosts] = await tx<{ ids: number[] }[]>`
+      select array_agg(distinct leaderboard_id) as ids from hotlap.composite_members
+      where member_leaderboard_id = ${board.id} and leaderboard_id <> ${board.id}`;
     await tx`delete from hotlap.leaderboards where id = ${board.id}`;
+    if (hosts?.ids) await tx`select hotlap.refresh_composites(${hosts.ids}::bigint[], null)`;
     return { state: 'deleted', name: board.name };
   });
 }

@@ -39,7 +39,8 @@ export async function listEndedJobs(
       extract(epoch from started_at - created_at)::float8 as "waitSeconds",
       extract(epoch from finished_at - started_at)::float8 as "runSeconds"
     from hotlap.jobs
-    where finished_at > ${since}::timestamptz and finished_at <= ${until}::timestamptz and rejudge_id is null`;
+    where finished_at > ${since}::timestamptz and finished_at <= ${until}::timestamptz
+      and rejudge_id is null and remeasure is null`;
   return { jobs, until };
 }
 

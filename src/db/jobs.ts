@@ -20,6 +20,8 @@ export interface Lease {
   submissionId: number;
   /** Null: the submission's own job. */
   rejudgeId: number | null;
+  /** Which repetition of its measurement it is; null: none. */
+  remeasure: number | null;
   token: string;
   attempt: number;
   boxId: number;
@@ -49,6 +51,7 @@ const EXCLUSION_VIOLATION = '23P01';
 
 const lease = (db: Db, takenOver: boolean) => db`
   jobs.id as "jobId", jobs.submission_id as "submissionId", jobs.rejudge_id as "rejudgeId",
+  jobs.remeasure,
   jobs.lease_token as token, jobs.attempt, jobs.box_id as "boxId", jobs.slot,
   ${takenOver}::boolean as "takenOver"`;
 const leaseEnd = (db: Db) => db`now() + make_interval(secs => ${LEASE_SECONDS})`;
@@ -284,7 +287,7 @@ export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
     join hotlap.submissions s on s.id = j.submission_id
     join hotlap.leaderboards l on l.id = s.leaderboard_id
     left join hotlap.rejudges r on r.id = j.rejudge_id
-    join hotlap.task_versions v on v.id = coalesce(r.task_version_id, s.task_version_id)
+    join hotlap.task_versions v on v.id = coalesce(j.task_version_id, r.task_version_id, s.task_version_id)
     join hotlap.code_blobs c on c.sha256 = s.code_sha256
     join hotlap.boxes b on b.id = j.box_id
     where j.id = ${jobId}`;

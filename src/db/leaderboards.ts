@@ -1,8 +1,10 @@
 /** Leaderboards and the task versions behind them. */
 import type { Origin } from '../domain/problem-source.ts';
+import { isAscending, type RankingRule, rankingRule } from '../domain/ranking-rule.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
 import type { Db } from './client.ts';
 import type { Visibility } from './invites.ts';
+import { refreshEntries } from './ranking.ts';
 
 export interface Leaderboard {
   id: number;
@@ -13,6 +15,10 @@ export interface Leaderboard {
   /** Of the task, counted per board from 1. */
   version: number;
   scoreAscending: boolean;
+  /** How it ranks; checked when it was set. */
+  rule: RankingRule;
+  /** What the task itself scores in: `s` for seconds. */
+  taskUnit: string;
   visibility: Visibility;
   gpus: string[];
 }
@@ -25,7 +31,9 @@ const columns = (db: Db) => db`
   l.id, l.name, l.set_name as "setName", l.deadline, l.task_version_id as "taskVersionId",
   (select n.number from hotlap.leaderboard_versions n
    where n.leaderboard_id = l.id and n.task_version_id = l.task_version_id) as version,
-  l.score_ascending as "scoreAscending", l.visibility,
+  l.score_ascending as "scoreAscending", l.ranking as rule,
+  (select coalesce(v.definition -> 'serving' ->> 'unit', 's') from hotlap.task_versions v
+   where v.id = l.task_version_id) as "taskUnit", l.visibility,
   array(select g.gpu_type from hotlap.leaderboard_gpus g
         where g.leaderboard_id = l.id order by g.position) as gpus`;
 
@@ -92,19 +100,22 @@ export async function saveLeaderboard(
     origin?: Origin;
   },
 ): Promise<{ id: number; change: 'created' | 'updated' | 'unchanged' }> {
-  const [known] = await db<({ id: number } & Record<string, unknown>)[]>`
-    select l.id, l.name, l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
+  const [known] = await db<({ id: number; ranking: unknown } & Record<string, unknown>)[]>`
+    select l.id, l.ranking, l.name, l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
       array(select g.gpu_type from hotlap.leaderboard_gpus g
             where g.leaderboard_id = l.id order by g.position) as gpus
     from hotlap.leaderboards l where lower(l.name) = lower(${board.name}) for update`;
-  const { id = null, ...before } = known ?? {};
+  const { id = null, ranking, ...before } = known ?? { id: null, ranking: {} };
+  // A rule may say something else than the task.
+  const rule = rankingRule.parse(ranking);
+  const scoreAscending = isAscending(rule, board);
   const wanted = {
     name: board.name,
     set_name: board.setName,
     directory: board.directory,
     deadline: board.deadline,
     task_version_id: board.taskVersionId,
-    score_ascending: board.scoreAscending,
+    score_ascending: scoreAscending,
     gpus: board.gpus,
   };
   const origin = db.json({ ...(board.origin ?? { kind: 'directory' }) });
@@ -116,7 +127,7 @@ export async function saveLeaderboard(
   const [row] = await db<{ id: number }[]>`
     insert into hotlap.leaderboards (name, set_name, directory, deadline, task_version_id, score_ascending, origin)
     values (${board.name}, ${board.setName}, ${board.directory}, ${board.deadline}, ${board.taskVersionId},
-      ${board.scoreAscending}, ${origin})
+      ${scoreAscending}, ${origin})
     on conflict (lower(name)) do update set
       name = excluded.name, set_name = excluded.set_name, directory = excluded.directory, deadline = excluded.deadline,
       task_version_id = excluded.task_version_id, score_ascending = excluded.score_ascending, origin = excluded.origin,
@@ -134,16 +145,9 @@ export async function saveLeaderboard(
       insert into hotlap.leaderboard_gpus (leaderboard_id, gpu_type, position) values (${row.id}, ${gpu}, ${position})
       on conflict (leaderboard_id, gpu_type) do update set position = excluded.position`;
   }
-  if (known && known.score_ascending !== board.scoreAscending) await rebuildBestEntries(db, row.id);
+  // Better means something else now; or benchmarks, or the end of the windows, are others.
+  const isPlain = Object.keys(rule).every((key) => key === 'score' || key === 'minimumRuns');
+  if (known && (known.score_ascending !== scoreAscending || !isPlain))
+    await refreshEntries(db, { leaderboardId: row.id, gpuTypes: null, userIds: null });
   return { id: row.id, change: known ? 'updated' : 'created' };
-}
-
-/** Better means something else now, so every best entry is chosen anew. */
-async function rebuildBestEntries(db: Db, leaderboardId: number): Promise<void> {
-  await db`delete from hotlap.best_entries where leaderboard_id = ${leaderboardId}`;
-  await db`
-    insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
-    select distinct on (gpu_type, user_id) leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
-    from hotlap.eligible_entries where leaderboard_id = ${leaderboardId}
-    order by gpu_type, user_id, hotlap.sort_score(score, score_ascending), achieved_at, submission_id`;
 }

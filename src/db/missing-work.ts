@@ -59,23 +59,24 @@ const isAbandoned = (db: Db) => db`
 
 /** leased | running -> cancelled: there is no box on which it could be ended. */
 async function cancelAbandoned(sql: Sql): Promise<number[]> {
-  const found = await sql<(JobOwner & { id: number })[]>`
-    select j.id, j.submission_id as "submissionId", j.rejudge_id as "rejudgeId" from hotlap.jobs j, hotlap.boxes b
+  const found = await sql<JobOwner[]>`
+    select j.id as "jobId", j.submission_id as "submissionId", j.rejudge_id as "rejudgeId", j.remeasure
+    from hotlap.jobs j, hotlap.boxes b
     where ${isAbandoned(sql)} and j.cancel_requested_at is not null`;
-  for (const { id, ...owner } of found) {
+  for (const owner of found) {
     await sql.begin(async (tx) => {
       await lockOwner(tx, owner);
       await tx`
         with gone as (
           update hotlap.jobs j set status = 'cancelled', finished_at = now(), lease_token = null, lease_expires_at = null
-          from hotlap.boxes b where j.id = ${id} and ${isAbandoned(tx)} returning j.id, j.attempt
+          from hotlap.boxes b where j.id = ${owner.jobId} and ${isAbandoned(tx)} returning j.id, j.attempt
         )
         update hotlap.job_attempts a set ended_at = now(), ended_by = 'cancelled'
         from gone where a.job_id = gone.id and a.attempt = gone.attempt`;
       await settleOwner(tx, owner);
     });
   }
-  return found.map((row) => row.id);
+  return found.map((row) => row.jobId);
 }
 
 /** leased | running -> queued, under another attempt number: the old run, were it to end yet, is nobody's any more. */

@@ -29,7 +29,7 @@ export async function loadQueue(db: Db): Promise<QueueSnapshot> {
       ) k ${durations(db`k`)}
     )
     select q.job_id as "jobId", q.submission_id as "submissionId", q.user_id as "userId", q.gpu, q.position,
-      j.rejudge_id is not null as rejudge,
+      coalesce(j.rejudge_id, j.remeasure) is not null as rejudge,
       coalesce(k.quick, ${UNKNOWN_QUICK_MS})::float8 as "quickMs", coalesce(k.slow, ${UNKNOWN_SLOW_MS})::float8 as "slowMs"
     from hotlap.queue q
     join hotlap.jobs j on j.id = q.job_id

@@ -8,6 +8,7 @@
  */
 import type { Place, PlaceChange } from '../domain/rejudge.ts';
 import type { Db, Sql } from './client.ts';
+import { refreshEntries } from './ranking.ts';
 import { lockRejudge } from './rejudge-settle.ts';
 import { lockBestEntries } from './settle.ts';
 
@@ -85,21 +86,18 @@ async function swapVerdicts(tx: Db, id: number, leaderboardId: number): Promise<
       group by sc.submission_id
     ) now
     where s.id = now.submission_id and s.status in ('done', 'failed')`;
-  await refreshEntries(tx, id, leaderboardId);
+  await rankConcerned(tx, id, leaderboardId);
   return compare(before, await places(tx, id, leaderboardId));
 }
 
-/** The best entries of everybody who has a new verdict, on the GPU types that it is for. */
-async function refreshEntries(tx: Db, id: number, leaderboardId: number): Promise<void> {
-  const concerned = tx`(gpu_type, user_id) in (
-    select e.gpu_type, s.user_id from hotlap.rejudge_entries e join hotlap.submissions s on s.id = e.submission_id
-    where e.rejudge_id = ${id} and e.judged)`;
-  await tx`delete from hotlap.best_entries where leaderboard_id = ${leaderboardId} and ${concerned}`;
-  await tx`
-    insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
-    select distinct on (gpu_type, user_id) leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
-    from hotlap.eligible_entries where leaderboard_id = ${leaderboardId} and ${concerned}
-    order by gpu_type, user_id, hotlap.sort_score(score, score_ascending), achieved_at, submission_id`;
+/** Everybody who has a new verdict, on the GPU types that it is for. */
+async function rankConcerned(tx: Db, id: number, leaderboardId: number): Promise<void> {
+  const [concerned] = await tx<{ gpuTypes: string[]; userIds: string[] }[]>`
+    select coalesce(array_agg(distinct e.gpu_type), '{}') as "gpuTypes",
+      coalesce(array_agg(distinct s.user_id), '{}') as "userIds"
+    from hotlap.rejudge_entries e join hotlap.submissions s on s.id = e.submission_id
+    where e.rejudge_id = ${id} and e.judged`;
+  if (concerned) await refreshEntries(tx, { leaderboardId, ...concerned });
 }
 
 type RankedPlace = Place & Pick<PlaceChange, 'gpuType' | 'userId' | 'userName'>;
@@ -108,10 +106,8 @@ type RankedPlace = Place & Pick<PlaceChange, 'gpuType' | 'userId' | 'userName'>;
 async function places(db: Db, id: number, leaderboardId: number): Promise<RankedPlace[]> {
   return db<RankedPlace[]>`
     select b.gpu_type as "gpuType", b.user_id as "userId", u.name as "userName", b.submission_id as "submissionId",
-      b.score, rank() over (
-        partition by b.gpu_type order by hotlap.sort_score(b.score, l.score_ascending)) as rank
+      b.score, rank() over (partition by b.gpu_type order by b.sort_key) as rank
     from hotlap.best_entries b
-    join hotlap.leaderboards l on l.id = b.leaderboard_id
     join hotlap.users u on u.id = b.user_id
     where b.leaderboard_id = ${leaderboardId}
       and b.gpu_type in (select e.gpu_type from hotlap.rejudge_entries e where e.rejudge_id = ${id})`;

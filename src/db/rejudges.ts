@@ -73,9 +73,8 @@ function inScope(db: Db, leaderboardId: number, scope: RejudgeScope) {
     case 'top':
       return db`(sc.submission_id, sc.gpu_type) in (
         select ranked.submission_id, ranked.gpu_type from (
-          select e.submission_id, e.gpu_type, rank() over (
-            partition by e.gpu_type order by hotlap.sort_score(e.score, l.score_ascending)) as rank
-          from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
+          select e.submission_id, e.gpu_type, rank() over (partition by e.gpu_type order by e.sort_key) as rank
+          from hotlap.best_entries e
           where e.leaderboard_id = ${leaderboardId}
         ) ranked where ranked.rank <= ${scope.count}) and ${outdated}`;
   }

@@ -7,6 +7,7 @@ import type { Outcome } from '../domain/outcome.ts';
 import type { Db, Sql } from './client.ts';
 import { lockOwner, settleOwner } from './job-owner.ts';
 import { endAttempt, type Lease } from './jobs.ts';
+import { insertMeasurement } from './measurements.ts';
 import { insertTraces } from './traces.ts';
 
 /** leased | running -> finished. False when the lease was lost: somebody else stores, or has stored, this result. */
@@ -27,8 +28,12 @@ export async function storeJobResult(
       where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running')
       returning gpu_type as "gpuType", secret`;
     if (!job) return false;
-    await insertRuns(tx, held, job, outcome, score);
-    await insertTraces(tx, held, job.gpuType, traces);
+    // The runs of a repetition would stand beside those that count wherever runs are read.
+    if (held.remeasure === null) {
+      await insertRuns(tx, held, job, outcome, score);
+      await insertTraces(tx, held, job.gpuType, traces);
+    }
+    if (!outcome.cancelled) await insertMeasurement(tx, held.jobId, outcome, score);
     await endAttempt(tx, held, outcome.cancelled ? 'cancelled' : 'finished');
     await settleOwner(tx, held);
     return true;

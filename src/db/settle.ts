@@ -5,6 +5,7 @@ import type { Failure } from '../domain/stage-failure.ts';
 import type { JobStatus, Mode } from '../domain/submission.ts';
 import type { Db } from './client.ts';
 import { giveBackQuota } from './quota.ts';
+import { refreshEntries } from './ranking.ts';
 
 /** Two jobs of one submission may end at the same moment; the second must see what the first wrote. */
 export async function lockSubmission(tx: Db, submissionId: number): Promise<void> {
@@ -26,17 +27,16 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
   await tx`
     update hotlap.jobs s set status = 'cancelled', finished_at = now()
     from hotlap.jobs p
-    where s.submission_id = ${submissionId} and s.rejudge_id is null and s.secret and s.status = 'queued'
-      and p.submission_id = s.submission_id and p.rejudge_id is null and p.gpu_type = s.gpu_type and not p.secret
+    where s.submission_id = ${submissionId} and s.rejudge_id is null and s.remeasure is null and s.secret and s.status = 'queued'
+      and p.submission_id = s.submission_id and p.rejudge_id is null and p.remeasure is null and p.gpu_type = s.gpu_type and not p.secret
       and (p.status in ('failed', 'cancelled') or (p.status = 'finished' and not p.passed))`;
   const [submission] = await tx<{ mode: Mode; userId: string; leaderboardId: number; cancelled: boolean }[]>`
     select mode, user_id as "userId", leaderboard_id as "leaderboardId", cancelled_at is not null as cancelled
     from hotlap.submissions where id = ${submissionId}`;
-  // By GPU type for everybody: each one's best entry takes a lock, and two submissions of a user may name the types in
-  // different orders.
   const jobs = await tx<SettledJob[]>`
     select gpu_type as "gpuType", secret, status, passed, failure, score
-    from hotlap.jobs where submission_id = ${submissionId} and rejudge_id is null order by gpu_type, id`;
+    from hotlap.jobs
+    where submission_id = ${submissionId} and rejudge_id is null and remeasure is null order by gpu_type, id`;
   if (!submission) throw new Error(`submission ${submissionId} is not there`);
 
   const reasons: string[] = [];
@@ -54,8 +54,8 @@ export async function settleSubmission(tx: Db, submissionId: number): Promise<vo
         public_score = excluded.public_score, secret_score = excluded.secret_score, eligible = excluded.eligible,
         reason = excluded.reason, updated_at = now()
       where submission_scores.rejudge_id is null`;
-    await refreshBestEntry(tx, { ...submission, gpuType: publicJob.gpuType });
   }
+  if (submission.mode === 'leaderboard') await refreshAll(tx, submission, jobs);
 
   const open = jobs.some((job) => ['queued', 'leased', 'running'].includes(job.status));
   if (!open) await closeSubmission(tx, submissionId, submission, jobs, reasons);
@@ -94,37 +94,20 @@ export function jobStanding(job: SettledJob): JobStanding {
   return { state: state[job.status], score: job.score, failure: job.failure };
 }
 
-/** The best eligible entry of one user on one GPU type, from all of that user's submissions. */
-export async function refreshBestEntry(
+/** Once for all GPU types: the locks are taken in one order. */
+async function refreshAll(
   tx: Db,
-  key: { leaderboardId: number; gpuType: string; userId: string },
+  submission: { leaderboardId: number; userId: string },
+  jobs: SettledJob[],
 ): Promise<void> {
-  // Shared by all who change one entry; whoever makes a whole board anew has it alone.
-  await tx`select pg_advisory_xact_lock_shared(${boardLock(tx, key.leaderboardId)})`;
-  // Two submissions of one user may end at the same moment on different boxes.
-  await tx`select pg_advisory_xact_lock(hashtextextended(${`best:${key.leaderboardId}:${key.gpuType}:${key.userId}`}, 0))`;
-  await tx`
-    with best as (
-      select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
-      from hotlap.eligible_entries
-      where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${key.userId}
-      order by hotlap.sort_score(score, score_ascending), achieved_at, submission_id limit 1
-    ), gone as (
-      delete from hotlap.best_entries
-      where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and user_id = ${key.userId}
-        and not exists (select from best)
-    )
-    insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
-    select leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at from best
-    on conflict (leaderboard_id, gpu_type, user_id) do update set
-      submission_id = excluded.submission_id, score = excluded.score, achieved_at = excluded.achieved_at`;
+  const gpuTypes = [...new Set(jobs.map((job) => job.gpuType))];
+  const { leaderboardId, userId } = submission;
+  await refreshEntries(tx, { leaderboardId, gpuTypes, userIds: [userId] });
 }
-
-const boardLock = (db: Db, leaderboardId: number) => db`hashtextextended(${`board:${leaderboardId}`}, 0)`;
 
 /** Nobody changes an entry of the board until the end of the transaction. After the locks of submissions, never before. */
 export async function lockBestEntries(tx: Db, leaderboardId: number): Promise<void> {
-  await tx`select pg_advisory_xact_lock(${boardLock(tx, leaderboardId)})`;
+  await tx`select hotlap.lock_entries(${leaderboardId}, null, false)`;
 }
 
 /** The owner's result, and an announcement where the submission is ranked on some GPU type. */
@@ -141,7 +124,7 @@ async function oweMessages(tx: Db, submissionId: number): Promise<void> {
     from hotlap.submissions s
     join hotlap.leaderboards l on l.id = s.leaderboard_id
     where s.id = ${submissionId} and l.visibility = 'public'
-      and exists (select from hotlap.submission_scores where submission_id = s.id and eligible)
+      and exists (select from hotlap.eligible_entries e where e.submission_id = s.id)
     on conflict (dedupe_key) do nothing`;
   await tx`select pg_notify('hotlap_outbox', '')`;
 }

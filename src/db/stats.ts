@@ -44,7 +44,8 @@ export async function listGpuTotals(db: Db, filter: StatsFilter): Promise<GpuTot
       coalesce(avg(extract(epoch from j.started_at - j.created_at)), 0)::float8 as "meanWaitSeconds",
       coalesce(sum(extract(epoch from j.finished_at - j.started_at)), 0)::float8 as "runSeconds"
     from hotlap.jobs j join hotlap.submissions s on s.id = j.submission_id
-    where ${matches(db, filter)} and j.started_at is not null and j.rejudge_id is null group by 1 order by 1`;
+    where ${matches(db, filter)} and j.started_at is not null and j.rejudge_id is null and j.remeasure is null
+    group by 1 order by 1`;
 }
 
 /** Who submitted most, by name. */

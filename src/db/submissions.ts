@@ -11,6 +11,7 @@ import type {
   SubmissionView,
 } from '../domain/submission.ts';
 import type { Db } from './client.ts';
+import { listStandings } from './standings.ts';
 
 /** Keeps a file under its SHA-256, once. Returns the hash. */
 export async function storeCode(db: Db, bytes: Uint8Array): Promise<string> {
@@ -31,14 +32,17 @@ export async function insertSubmission(
     fileName: string;
     mode: Mode;
     door: Door;
+    /** What it is written in, as boards tell it apart. */
+    language: string;
     secretSeed: number | null;
   },
 ): Promise<number> {
   const [inserted] = await db<{ id: number }[]>`
     insert into hotlap.submissions
-      (user_id, leaderboard_id, task_version_id, code_sha256, file_name, mode, door, secret_seed)
+      (user_id, leaderboard_id, task_version_id, code_sha256, file_name, mode, door, language,
+        secret_seed)
     values (${row.userId}, ${row.leaderboardId}, ${row.taskVersionId}, ${row.codeSha256}, ${row.fileName},
-      ${row.mode}, ${row.door}, ${row.secretSeed})
+      ${row.mode}, ${row.door}, ${row.language}, ${row.secretSeed})
     returning id`;
   if (!inserted) throw new Error('inserting a submission returned no row');
   return inserted.id;
@@ -95,27 +99,25 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
     from hotlap.jobs j left join hotlap.boxes b on b.id = j.box_id
     where j.submission_id = ${id} and hotlap.job_counts(j) order by j.id`;
   const scores = await db<
-    Pick<GpuResult, 'gpuType' | 'publicScore' | 'secretScore' | 'eligible' | 'reason' | 'rank' | 'rejudge'>[]
+    Pick<GpuResult, 'gpuType' | 'publicScore' | 'secretScore' | 'eligible' | 'reason' | 'rejudge'>[]
   >`
     select sc.gpu_type as "gpuType", sc.public_score as "publicScore",
-      case when ${withSecrets} then sc.secret_score end as "secretScore", sc.eligible, sc.reason,
-      (select 1 + (
-          select count(*) from hotlap.best_entries o
-          where o.leaderboard_id = e.leaderboard_id and o.gpu_type = e.gpu_type
-            and hotlap.sort_score(o.score, l.score_ascending) < hotlap.sort_score(e.score, l.score_ascending))
-        from hotlap.best_entries e join hotlap.leaderboards l on l.id = e.leaderboard_id
-        where e.submission_id = sc.submission_id and e.gpu_type = sc.gpu_type) as rank,
+      case when ${withSecrets} then sc.secret_score end as "secretScore", sc.reason,
+      exists (select from hotlap.eligible_entries e
+        where e.submission_id = sc.submission_id and e.gpu_type = sc.gpu_type) as eligible,
       (select json_build_object('id', r.id, 'version', n.number)
         from hotlap.rejudges r join hotlap.leaderboard_versions n
           on n.leaderboard_id = r.leaderboard_id and n.task_version_id = r.task_version_id
         where r.id = sc.rejudge_id) as rejudge
     from hotlap.submission_scores sc where sc.submission_id = ${id}`;
+  const standings = await listStandings(db, id, withSecrets);
   const view = ({ gpuType: _gpu, secret: _secret, ...job }: JobRow): JobView => ({ ...job, place: null });
   return jobs
     .filter((job) => !job.secret)
     .map((publicJob) => {
       const secretJob = jobs.find((job) => job.secret && job.gpuType === publicJob.gpuType);
       const score = scores.find((item) => item.gpuType === publicJob.gpuType);
+      const standing = standings.find((item) => item.gpuType === publicJob.gpuType);
       return {
         gpuType: publicJob.gpuType,
         publicJob: view(publicJob),
@@ -124,7 +126,9 @@ async function gpuResults(db: Db, id: number, withSecrets: boolean): Promise<Gpu
         secretScore: score?.secretScore ?? null,
         eligible: score?.eligible ?? false,
         reason: score?.reason ?? null,
-        rank: score?.rank ?? null,
+        rank: standing?.rank ?? null,
+        boardScore: standing?.boardScore ?? null,
+        notRanked: standing?.notRanked ?? null,
         rejudge: score?.rejudge ?? null,
       };
     });

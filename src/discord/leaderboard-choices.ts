@@ -1,4 +1,5 @@
 /** Suggestions for options that name a leaderboard, a GPU type or a template language. */
+import { listTracks } from '../db/board.ts';
 import type { Sql } from '../db/client.ts';
 import { findLeaderboard, listLeaderboards } from '../db/leaderboards.ts';
 import type { Choice } from './command.ts';
@@ -26,6 +27,14 @@ export async function completeGpu(sql: Sql, leaderboard: string | null, typed: s
   const named = boards.filter((board) => board.name.toLowerCase() === leaderboard?.toLowerCase());
   const gpus = (named.length > 0 ? named : boards).flatMap((board) => board.gpus);
   return matching([...new Set(gpus)], typed);
+}
+
+/** What a leaderboard can be shown by: GPU types, and whatever else its rule ranks. */
+export async function completeTrack(sql: Sql, leaderboard: string | null, typed: string): Promise<Choice[]> {
+  const board = leaderboard === null ? null : await findLeaderboard(sql, leaderboard);
+  if (!board) return completeGpu(sql, leaderboard, typed);
+  const tracks = (await listTracks(sql, board.id)).map((item) => item.track);
+  return matching([...new Set([...board.gpus, ...tracks])], typed);
 }
 
 export async function completeLanguage(

@@ -17,6 +17,9 @@ export const jobPriorities: Record<Mode, number> = { test: 10, benchmark: 20, pr
 /** Judging again waits until nobody else does. */
 export const rejudgePriority = 100;
 
+/** Measuring again comes after that. */
+export const remeasurePriority = 110;
+
 const WARMUP_TIMEOUT_S = 120;
 const BUILD_TIMEOUT_S = 120;
 

@@ -18,9 +18,12 @@ const byImport: [RegExp, string][] = [
   [/\bload_inline\s*\(|\bcpp_extension\b/, 'Inline C++'],
 ];
 
-/** `source` is only read of files that are text. */
-export function languageOf(fileName: string, source: string): string {
+/** As far into a file as imports are looked for. */
+const HEAD_BYTES = 100_000;
+
+export function languageOf(fileName: string, bytes: Uint8Array): string {
   const known = byExtension.find(([pattern]) => pattern.test(fileName));
   if (known) return known[1];
+  const source = new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES));
   return byImport.find(([pattern]) => pattern.test(source))?.[1] ?? 'Python';
 }

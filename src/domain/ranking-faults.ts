@@ -10,11 +10,14 @@ export interface MemberBoard {
   name: string;
   gpus: string[];
   scoreAscending: boolean;
+  /** Only for those who were invited. */
+  isClosed: boolean;
 }
 
 export interface BoardFacts {
   name: string;
   gpus: string[];
+  isClosed: boolean;
   task: Pick<Task, 'rankingBy' | 'benchmarks' | 'scoreAscending'>;
   /** Names of all metrics that runs on this board have reported. */
   metrics: string[];
@@ -67,6 +70,10 @@ function aggregationFaults(rule: RankingRule, board: BoardFacts): string[] {
   if (shapeWeights && aggregation !== 'weighted')
     return [
       '`shapeWeights` only mean something with `aggregation: weighted`. Add it, or leave the weights out.',
+    ];
+  if (aggregation !== undefined && board.task.rankingBy === 'custom')
+    return [
+      'The task measures by itself (`ranking_by: custom`): there are no benchmark times to sum up. Leave `aggregation` out.',
     ];
   if (aggregation === undefined || aggregation === 'last') return [];
   if (board.task.rankingBy === 'last') {
@@ -127,6 +134,10 @@ function scorerFaults(rule: RankingRule): string[] {
 function categoryFaults(rule: RankingRule, board: BoardFacts): string[] {
   const faults = repeated(rule.categories ?? []).map((name) => `\`categories\` names \`${name}\` twice.`);
   if (!rule.categories?.includes('shape')) return faults;
+  if (board.task.rankingBy === 'custom')
+    faults.push(
+      'The task measures by itself (`ranking_by: custom`): its benchmarks cannot be ranked apart. Leave `shape` out.',
+    );
   if (board.task.rankingBy === 'last')
     faults.push(
       'The task times its last benchmark alone (`ranking_by: last`): there are no shapes to rank apart. Leave `shape` out.',
@@ -149,6 +160,7 @@ function compositeFaults(composite: Composite, rule: RankingRule, board: BoardFa
     name: board.name,
     gpus: board.gpus,
     scoreAscending: isAscending(rule, board.task),
+    isClosed: board.isClosed,
   };
   const found: { name: string; scoreAscending: boolean; gpu: string }[] = [];
   for (const member of composite.members) {
@@ -158,6 +170,10 @@ function compositeFaults(composite: Composite, rule: RankingRule, board: BoardFa
       faults.push(`${called} names the board \`${wanted}\`, which does not exist.`);
       continue;
     }
+    if (at.isClosed && !board.isClosed)
+      faults.push(
+        `${called} would show entries of \`${at.name}\`, which is closed, to everybody: put it on a closed board.`,
+      );
     const gpu = at.gpus.find((item) => item.toLowerCase() === member.gpu.toLowerCase());
     if (gpu === undefined)
       faults.push(

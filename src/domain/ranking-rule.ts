@@ -124,8 +124,11 @@ export function measuredAscending(rule: RankingRule, task: { scoreAscending: boo
   return rule.direction === undefined ? task.scoreAscending : rule.direction === 'lower';
 }
 
-/** What a ranking score is measured in. `s`: seconds, shown as a time; empty: a bare number. */
-export function unitOf(rule: RankingRule): string {
+/**
+ * What a ranking score is measured in. `s`: seconds, shown as a time; empty: a bare number. `taskUnit`: of what the task
+ * itself scores (`scoreUnit`).
+ */
+export function unitOf(rule: RankingRule, taskUnit: string): string {
   if (rule.weights) return 'points';
-  return rule.metric === undefined ? 's' : (rule.unit ?? '');
+  return rule.metric === undefined ? taskUnit : (rule.unit ?? '');
 }

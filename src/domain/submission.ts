@@ -1,5 +1,6 @@
 /** The words for submissions, what people see of them, and who may see what. */
 import type { Place } from './eta.ts';
+import type { NotRanked } from './not-ranked.ts';
 import type { Compilation, Profile } from './outcome.ts';
 import type { SystemInfo } from './protocol.ts';
 import type { Failure } from './stage-failure.ts';
@@ -72,6 +73,10 @@ export interface GpuResult {
   reason: string | null;
   /** The owner's place on the board now, when this submission is their entry there. */
   rank: number | null;
+  /** By the board's rule, where that makes something else of it than a time; null where the viewer may not see it. */
+  boardScore?: { score: number | null; unit: string } | null;
+  /** Why this submission is not the owner's entry; null while it is. */
+  notRanked?: NotRanked | null;
   /** What these jobs and scores come from where that is not the submission's own run: a rejudge that was applied. */
   rejudge?: { id: number; version: number } | null;
 }
@@ -145,13 +150,23 @@ export interface RunView {
   sandbox: string;
 }
 
+/** Places gained since some moment, lost ones negative; `new`: not ranked then. */
+export type RankChange = number | 'new';
+
 /** A line of `/leaderboard show`. Ties share a rank. */
 export interface BoardEntry {
   rank: number;
   userId: string;
   userName: string;
   submissionId: number;
-  score: number;
+  /** Null where it is its owner's alone. */
+  score: number | null;
+  /** Means over 1, 3 and 7 days; null where the board has no windows or the window is not covered yet. */
+  recent: number | null;
+  steady: number | null;
+  anchor: number | null;
+  /** Fewer ranked runs than the board asks for. */
+  provisional: boolean;
   achievedAt: Date;
   /** The version of the task that judged it, where that judges by something else than the present one; else null. */
   oldVersion: number | null;

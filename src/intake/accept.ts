@@ -18,6 +18,7 @@ import { insertSubmission, saveReplyTarget, storeCode } from '../db/submissions.
 import { saveUser } from '../db/users.ts';
 import { UserError } from '../domain/errors.ts';
 import { hasCases, jobPriorities } from '../domain/job.ts';
+import { languageOf } from '../domain/language.ts';
 import { type Door, type Mode, modeLabels } from '../domain/submission.ts';
 import { admit } from './admission.ts';
 import { readDirectives } from './directives.ts';
@@ -107,6 +108,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
       fileName: draft.file.name,
       mode,
       door: sender.door,
+      language: languageOf(draft.file.name, draft.file.bytes),
       secretSeed: mode === 'leaderboard' ? freshSeed() : null,
     });
     await useQuota(tx, submissionId, quota);

@@ -11,7 +11,10 @@ export function announcementEmbed(view: SubmissionView): APIEmbed {
     .map((gpu) => {
       const place = gpu.rank === null ? 'behind their best entry' : placeText(gpu.rank);
       const unsafe = gpu.publicJob.sandbox === 'none' ? ' · run without a sandbox' : '';
-      return `**${gpu.gpuType}** ${formatScore(gpu.publicScore)} · ${place}${unsafe}`;
+      const score = gpu.boardScore
+        ? formatScore(gpu.boardScore.score, gpu.boardScore.unit)
+        : formatScore(gpu.publicScore);
+      return `**${gpu.gpuType}** ${score} · ${place}${unsafe}`;
     });
   return {
     color: colours.good,

@@ -1,21 +1,28 @@
 /** Leaderboards as embeds: one board, the list of all, and one task. */
 import type { APIEmbed, APIEmbedField } from 'discord-api-types/v10';
-import type { BoardEntry } from '../domain/submission.ts';
+import { type RankingRule, windowDays, windowNames } from '../domain/ranking-rule.ts';
+import type { BoardEntry, RankChange } from '../domain/submission.ts';
 import type { Task } from '../domain/task.ts';
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, plain } from './markdown.ts';
 import { formatScore, timestamp } from './measure.ts';
-import { rankingHeadline } from './ranking-words.ts';
+import { rankingHeadline, rankingSentences } from './ranking-words.ts';
 import { servingFields } from './serving-fields.ts';
 
 export const BOARD_PAGE = 15;
 
 export interface BoardPage {
   leaderboard: string;
+  /** Or another track of the board. */
   gpuType: string;
   deadline: Date | null;
   scoreAscending: boolean;
+  rule: RankingRule;
+  /** What scores of this track are measured in (domain/ranking-rule.ts). */
+  unit: string;
   entries: BoardEntry[];
+  /** Places gained in the last 24 hours, by user. */
+  changes: Map<string, RankChange>;
   total: number;
   /** Of the board's task now. */
   version: number;
@@ -28,10 +35,7 @@ export interface BoardPage {
 const medals = ['🥇', '🥈', '🥉'];
 
 export function boardEmbed(board: BoardPage): APIEmbed {
-  const lines = board.entries.map((entry) => {
-    const place = medals[entry.rank - 1] ?? `**${entry.rank}.**`;
-    return `${place} <@${entry.userId}> **${formatScore(entry.score)}** · #${entry.submissionId}, ${timestamp(entry.achievedAt, 'R')}${entry.oldVersion === null ? '' : ` · version ${entry.oldVersion}`}`;
-  });
+  const lines = board.entries.map((entry) => entryLine(board, entry));
   const empty = 'Nobody is ranked here yet. `/submit` with mode `ranked` makes you the first.';
   const pages = Math.max(1, Math.ceil(board.total / BOARD_PAGE));
   return {
@@ -40,17 +44,62 @@ export function boardEmbed(board: BoardPage): APIEmbed {
     description: [
       ...deadlineLine(board.deadline),
       ...versionLine(board),
+      ...ruleLines(board),
       ...(lines.length > 0 ? lines : [empty]),
     ].join('\n'),
     footer: {
       text: [
         `${board.total} ranked`,
         `${board.scoreAscending ? 'lower' : 'higher'} is better`,
+        ...(showsChanges(board) ? ['▲ ▼ places since 24 h ago'] : []),
         `version ${board.version} of the task`,
         ...(pages > 1 ? [`page ${board.page + 1} of ${pages}`] : []),
       ].join(' · '),
     },
   };
+}
+
+function entryLine(board: BoardPage, entry: BoardEntry): string {
+  const place = medals[entry.rank - 1] ?? `**${entry.rank}.**`;
+  const change = showsChanges(board) ? changeText(board.changes.get(entry.userId)) : '';
+  return [
+    `${place} <@${entry.userId}> **${formatScore(entry.score, board.unit)}**${change}`,
+    ...(board.rule.windows && board.unit !== '' ? [windowText(board, entry)] : []),
+    `#${entry.submissionId}, ${timestamp(entry.achievedAt, 'R')}`,
+    ...(entry.provisional ? ['provisional'] : []),
+    ...(entry.oldVersion === null ? [] : [`version ${entry.oldVersion}`]),
+  ].join(' · ');
+}
+
+/** On a board that nobody was on a day ago, everybody is new, and it says nothing. */
+function showsChanges(board: BoardPage): boolean {
+  return [...board.changes.values()].some((change) => change !== 'new');
+}
+
+function changeText(change: RankChange | undefined): string {
+  if (change === undefined || change === 0) return '';
+  if (change === 'new') return ' · new';
+  return change > 0 ? ` ▲${change}` : ` ▼${-change}`;
+}
+
+function windowText(board: BoardPage, entry: BoardEntry): string {
+  return windowNames
+    .map((name) => `${windowDays[name]} d ${formatScore(entry[name], board.unit)}`)
+    .join(', ');
+}
+
+/** What one has to know to read the lines below. */
+function ruleLines(board: BoardPage): string[] {
+  const lines: string[] = [];
+  if (board.rule.score === 'secret')
+    lines.push(
+      board.rule.metric === undefined && !board.rule.weights && !board.rule.windows && !board.rule.aggregation
+        ? 'Ranked by the secret run. The scores below are those of the public one.'
+        : 'Ranked by the secret run, whose scores are their owners’ alone.',
+    );
+  if (board.rule.windows)
+    lines.push('Ranked by means over 7, 3 and 1 days; — is a window that is not covered yet.');
+  return lines.length > 0 ? [...lines, ''] : [];
 }
 
 /** Scores of two versions in one order: said before anybody compares them. */
@@ -65,6 +114,7 @@ function versionLine(board: BoardPage): string[] {
 
 export interface BoardSummary {
   name: string;
+  unit: string;
   deadline: Date | null;
   gpus: { gpuType: string; entries: number; bestScore: number | null }[];
 }
@@ -75,7 +125,7 @@ export function boardListEmbed(boards: BoardSummary[]): APIEmbed {
   const blocks = boards.map((board) => {
     const gpus = board.gpus.map((gpu) =>
       gpu.entries > 0
-        ? `${gpu.gpuType}: ${gpu.entries} ranked, best ${formatScore(gpu.bestScore)}`
+        ? `${gpu.gpuType}: ${gpu.entries} ranked, best ${formatScore(gpu.bestScore, board.unit)}`
         : `${gpu.gpuType}: nobody yet`,
     );
     const shown =
@@ -123,7 +173,7 @@ function deadlineText(deadline: Date | null): string {
 }
 
 /** All parts of the embed together may have 6000 characters. */
-const STATEMENT_CHARS = 3000;
+const STATEMENT_CHARS = 2200;
 
 /** The task as far as an embed holds it; the rest is in the attached files. */
 export function taskEmbed(board: {
@@ -132,8 +182,9 @@ export function taskEmbed(board: {
   gpus: string[];
   version: number;
   task: Task;
+  rule: RankingRule;
 }): APIEmbed {
-  const { task } = board;
+  const { task, rule } = board;
   return {
     title: board.name,
     color: colours.running,
@@ -141,7 +192,8 @@ export function taskEmbed(board: {
     fields: [
       { name: 'GPU types', value: cut(board.gpus.map(code).join(' '), 300), inline: true },
       { name: 'Deadline', value: deadlineText(board.deadline), inline: true },
-      { name: 'Score', value: cut(rankingHeadline({}, task), 300), inline: true },
+      { name: 'Score', value: cut(rankingHeadline(rule, task), 300), inline: true },
+      { name: 'How it ranks', value: rankingText(rule, task) },
       ...(task.serving ? servingFields(task.serving) : caseFields(task)),
     ],
     footer: { text: `version ${board.version} of the task` },
@@ -172,6 +224,18 @@ function caseFields(task: Task): APIEmbedField[] {
       ),
     },
   ];
+}
+
+const RULE_CHARS = 900;
+
+/** Whole sentences, as many as fit. */
+function rankingText(rule: RankingRule, task: Task): string {
+  const shown: string[] = [];
+  for (const sentence of rankingSentences(rule, task)) {
+    if ([...shown, sentence].join('\n').length > RULE_CHARS) return [...shown, '…'].join('\n');
+    shown.push(sentence);
+  }
+  return shown.join('\n');
 }
 
 const CASE_CHARS = 700;

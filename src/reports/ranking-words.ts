@@ -9,7 +9,7 @@ import {
   windowDays,
   windowNames,
 } from '../domain/ranking-rule.ts';
-import type { Task } from '../domain/task.ts';
+import { scoreUnit, type Task } from '../domain/task.ts';
 import { formatScore, formatValue } from './measure.ts';
 
 type RankedTask = Pick<Task, 'rankingBy' | 'scoreAscending' | 'serving'>;
@@ -87,7 +87,7 @@ function pointSentences(rule: RankingRule, task: RankedTask): string[] {
     `Points are made of ${parts.join(', ')}. Judges give values from 0 to 1; several judges’ values are averaged.`,
   ];
   if (rule.reference !== undefined) {
-    const reference = formatScore(rule.reference, unitOf({ ...rule, weights: undefined }));
+    const reference = formatScore(rule.reference, unitOf({ ...rule, weights: undefined }, scoreUnit(task)));
     const better = measuredAscending(rule, task) ? 'less' : 'more';
     lines.push(`${reference} measured gives half of its points, ${better} gives more.`);
   }

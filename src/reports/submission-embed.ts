@@ -55,7 +55,7 @@ function headline(view: SubmissionView): { title: string; colour: number } {
     case 'running':
       return { title: 'Running', colour: colours.running };
     case 'done':
-      return { title: view.mode === 'leaderboard' ? 'Ranked' : 'Passed', colour: colours.good };
+      return { title: doneTitle(view), colour: colours.good };
     case 'failed':
       return failedByUs(view)
         ? { title: 'Our fault: a box failed', colour: colours.ours }
@@ -65,6 +65,11 @@ function headline(view: SubmissionView): { title: string; colour: number } {
     case 'rejected':
       return { title: 'Rejected', colour: colours.bad };
   }
+}
+
+function doneTitle(view: SubmissionView): string {
+  if (view.mode !== 'leaderboard') return 'Passed';
+  return view.gpus.some((gpu) => gpu.eligible) ? 'Ranked' : 'Passed, not ranked';
 }
 
 function notes(view: SubmissionView): string[] {
@@ -161,9 +166,12 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
     lines.push(`Secret score **${formatScore(gpu.secretScore)}** (only you and the organisers see it)`);
   if (gpu.rejudge)
     lines.push(`Judged again by version ${gpu.rejudge.version} of the task (rejudge #${gpu.rejudge.id})`);
+  if (gpu.boardScore && gpu.boardScore.score !== null)
+    lines.push(`On the board **${formatScore(gpu.boardScore.score, gpu.boardScore.unit)}**`);
   const { failure } = publicJob;
   if (failure) {
     lines.push(cut(plain(failure.summary), 300));
+    if (gpu.notRanked) lines.push(`**Next** ${gpu.notRanked.next}`);
     const detail = failure.detail.trim();
     const left = roomAfter(lines, chars);
     if (detail !== '' && left >= LEAST_BLOCK) lines.push(codeBlock(detail, left));
@@ -171,8 +179,8 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
     lines.push(
       'It passed the public cases and failed on the secret ones, which are the same problem with other numbers. Look for anything that depends on the public values.',
     );
-  } else if (gpu.reason && !gpu.eligible) {
-    lines.push(`Not ranked: ${plain(gpu.reason)}`);
+  } else if (view.mode === 'leaderboard' && !gpu.eligible) {
+    lines.push(...notRankedLines(gpu));
   }
   const profile = runs.find((run) => run.gpuType === gpu.gpuType && run.profile !== null)?.profile;
   if (profile && publicJob.passed) lines.push(cut(plain(profilerLine(profile)), 400));
@@ -180,6 +188,14 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   if (times !== '') lines.push(times);
   if (lines.join('').trim() === '') lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
   return lines;
+}
+
+function notRankedLines(gpu: GpuResult): string[] {
+  if (gpu.notRanked) {
+    const { cause, phase, next } = gpu.notRanked;
+    return [`Not ranked: ${plain(cause)} (${phase}).`, `**Next** ${next}`];
+  }
+  return gpu.reason ? [`Not ranked: ${plain(gpu.reason)}`] : [];
 }
 
 /** A block that does not fit is left out: cut off, it would never be closed. */

@@ -9,6 +9,7 @@ import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { boxAddress } from './box-address.ts';
 import { startBoxMonitor } from './box-monitor.ts';
+import { startIdleWork } from './idle-work.ts';
 import { Lane } from './lane.ts';
 import { startSweeper } from './sweeper.ts';
 
@@ -32,6 +33,7 @@ export class Scheduler {
   #poll: NodeJS.Timeout | null = null;
   #sweeper: { stop(): Promise<void> } | null = null;
   #monitor: { stop(): Promise<void> } | null = null;
+  #idleWork: { stop(): Promise<void> } | null = null;
   #listeners: { unlisten(): Promise<void> }[] = [];
   #refreshing: Promise<void> = Promise.resolve();
 
@@ -55,6 +57,7 @@ export class Scheduler {
     this.#poll = setInterval(() => this.wake(), POLL_MS);
     this.#sweeper = startSweeper(sql, this.#parts.log);
     this.#monitor = startBoxMonitor(sql, this.#parts.pool, this.#parts.log);
+    this.#idleWork = startIdleWork(sql, this.#parts.log);
   }
 
   wake(): void {
@@ -84,6 +87,7 @@ export class Scheduler {
     await this.#refreshing;
     await this.#sweeper?.stop();
     await this.#monitor?.stop();
+    await this.#idleWork?.stop();
     // Closing the connections ends the waiting for results; the jobs on the boxes don't notice.
     await this.#parts.pool.close();
     await Promise.all([...this.#lanes.values(), ...this.#closing].map((lane) => lane.close()));

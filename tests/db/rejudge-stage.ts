@@ -76,7 +76,7 @@ export async function boardOf(sql: Sql, board: LeaderboardWithTask): Promise<[nu
   const key = { leaderboardId: board.id, gpuType: 'CPU', scoreAscending: board.scoreAscending };
   const page = await listBoardEntries(sql, key, { limit: 100, offset: 0 });
   // The geometric mean of one number may differ from it in the last digit.
-  return page.entries.map((entry) => [entry.rank, entry.submissionId, Number(entry.score.toPrecision(9))]);
+  return page.entries.map((entry) => [entry.rank, entry.submissionId, Number(entry.score?.toPrecision(9))]);
 }
 
 /** Everything that anybody can see of a board and its submissions, and everything that is kept of them. */

@@ -121,7 +121,7 @@ export async function leaseJob(
       lease_token = gen_random_uuid(), lease_expires_at = now() + interval '30 seconds'
     where submission_id = ${submissionId} and secret = ${secret} and gpu_type = ${gpuType} and status = 'queued'
       and rejudge_id is not distinct from ${rejudgeId}
-    returning id as "jobId", submission_id as "submissionId", rejudge_id as "rejudgeId",
+    returning id as "jobId", submission_id as "submissionId", rejudge_id as "rejudgeId", remeasure,
       lease_token as token, attempt, box_id as "boxId",
       false as "takenOver"`;
   if (!row) throw new Error('that job is not queued');

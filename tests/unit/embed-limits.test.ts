@@ -3,6 +3,7 @@ import type { APIEmbed } from 'discord-api-types/v10';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/domain/errors.ts';
+import type { RankingRule } from '../../src/domain/ranking-rule.ts';
 import type { Task } from '../../src/domain/task.ts';
 import { announcementEmbed } from '../../src/reports/announcement.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../../src/reports/board-embed.ts';
@@ -39,6 +40,27 @@ function expectClosedBlocks(text: string): void {
   // Ours stand on lines of their own; one out of the content would not.
   expect(text.split('\n').filter((line) => line === '```')).toHaveLength(fences.length);
 }
+
+/** As long as a rule can be. */
+const fullRule: RankingRule = {
+  score: 'secret',
+  windows: true,
+  remeasure: { top: 10, everyHours: 6 },
+  scorers: Array.from({ length: 20 }, (_, i) => ({
+    name: `a-scorer-with-a-long-name-${i}`,
+    required: i % 2 === 0,
+  })),
+  weights: { measured: 0.5, 'a-scorer-with-a-long-name-1': 0.5 },
+  reference: 0.001,
+  minimumRuns: 3,
+  categories: ['language', 'shape'],
+  composites: Array.from({ length: 20 }, (_, i) => ({
+    name: `all-${i}`,
+    combine: 'geom' as const,
+    members: Array.from({ length: 50 }, () => ({ leaderboard: 'b'.repeat(100), gpu: 'H100', weight: 0.02 })),
+  })),
+};
+const rules: RankingRule[] = [{}, { score: 'secret' }, fullRule];
 
 describe('an embed fits into Discord’s limits', () => {
   it('of a submission, whatever its GPU types, failures and benchmarks are', () => {
@@ -98,7 +120,11 @@ describe('an embed fits into Discord’s limits', () => {
       userId: fc.stringMatching(/^\d{17,19}$/),
       userName: nastyText(100),
       submissionId: fc.integer({ min: 1, max: 2 ** 53 - 1 }),
-      score: fc.double({ min: 1e-12, max: 1e6, noNaN: true }),
+      score: fc.option(fc.double({ min: 1e-12, max: 1e6, noNaN: true })),
+      recent: fc.option(fc.double({ min: 1e-12, max: 1e6, noNaN: true })),
+      steady: fc.constant(null),
+      anchor: fc.constant(1e-3),
+      provisional: fc.boolean(),
       achievedAt: fc.constant(new Date('2026-07-01')),
       oldVersion: fc.constantFrom(null, 1, 123_456),
     });
@@ -107,6 +133,9 @@ describe('an embed fits into Discord’s limits', () => {
       gpuType: nastyText(300),
       deadline: fc.constantFrom(null, new Date('2020-01-01'), new Date('2090-01-01'), new Date('2100-12-31')),
       scoreAscending: fc.boolean(),
+      rule: fc.constantFrom(...rules),
+      unit: fc.constantFrom('s', '', 'points', 'x'.repeat(20)),
+      changes: fc.constant(new Map([['1'.repeat(18), 3]])),
       entries: fc.array(entry, { maxLength: BOARD_PAGE, size: 'max' }),
       total: fc.nat(),
       version: fc.nat(),
@@ -119,6 +148,7 @@ describe('an embed fits into Discord’s limits', () => {
   it('of the list of boards, and says how many it leaves out', () => {
     const board = (index: number, gpus: number) => ({
       name: `${'board'.repeat(15)}-${index}`,
+      unit: 'tokens/s',
       deadline: new Date('2090-01-01'),
       gpus: Array.from({ length: gpus }, (_, i) => ({
         gpuType: `GPU${i}`,
@@ -163,11 +193,14 @@ describe('an embed fits into Discord’s limits', () => {
       gpus,
       version: 3,
       task,
+      rule: fullRule,
     });
     expectFits(embed);
     for (const field of embed.fields ?? []) expectClosedBlocks(field.value);
     const small = { ...task, description: 'Sort.', tests: [], benchmarks: ['n: 1'], templates: {} };
-    expectFits(taskEmbed({ name: 'sort', deadline: null, gpus: ['H100'], version: 1, task: small }));
+    expectFits(
+      taskEmbed({ name: 'sort', deadline: null, gpus: ['H100'], version: 1, task: small, rule: {} }),
+    );
   });
 
   it('of one’s own submissions, every one of a full page in it', () => {

@@ -106,6 +106,6 @@ describe('the language of a submission', () => {
     ['a.py', 'import cutlass.cute as cute', 'CuTe'],
     ['a.tar.gz', '', 'Archive'],
   ])('%s with %j is %s', (name, source, language) => {
-    expect(languageOf(name, source)).toBe(language);
+    expect(languageOf(name, Buffer.from(source))).toBe(language);
   });
 });

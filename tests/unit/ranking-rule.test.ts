@@ -8,11 +8,12 @@ const task = { rankingBy: 'geom' as const, benchmarks: ['n: 1', 'n: 2'], scoreAs
 const facts: BoardFacts = {
   name: 'sort',
   gpus: ['H100', 'A100'],
+  isClosed: false,
   task,
   metrics: ['throughput'],
   others: [
-    { name: 'scan', gpus: ['H100'], scoreAscending: true },
-    { name: 'serve', gpus: ['H100'], scoreAscending: false },
+    { name: 'scan', gpus: ['H100'], scoreAscending: true, isClosed: false },
+    { name: 'serve', gpus: ['H100'], scoreAscending: false, isClosed: true },
   ],
 };
 
@@ -201,11 +202,12 @@ describe('what a rule means', () => {
     );
     expect(isAscending({ weights: { measured: 1 }, reference: 1 }, task)).toBe(false);
     expect([
-      unitOf({}),
-      unitOf({ metric: 'x' }),
-      unitOf({ metric: 'x', unit: 'GB/s' }),
-      unitOf({ weights: {} }),
-    ]).toEqual(['s', '', 'GB/s', 'points']);
+      unitOf({}, 's'),
+      unitOf({}, 'tokens/s'),
+      unitOf({ metric: 'x' }, 's'),
+      unitOf({ metric: 'x', unit: 'GB/s' }, 's'),
+      unitOf({ weights: {} }, 's'),
+    ]).toEqual(['s', 'tokens/s', '', 'GB/s', 'points']);
   });
 
   it('is said in words, the default in as few as ever', () => {

@@ -48,7 +48,7 @@ const entryBody = z
     rank: z.int().describe('Equal scores share a rank'),
     submission_name: z.string(),
     submission_time: time,
-    submission_score: z.number(),
+    submission_score: z.number().nullable().describe('Null where it is its owner’s alone'),
     leaderboard_name: z.string(),
     user_id: z.string(),
     user_name: z.string(),
@@ -128,7 +128,7 @@ export function boardRoutes(server: Server, { sql, guards, limits }: RouteParts)
       const page = pageOf(request.query, { fallback: MAX_PAGE, most: MAX_PAGE });
       const board = await enterBoard(sql, request.params.leaderboard, request.caller);
       const gpu = gpuOf(board, request.params.gpu);
-      const key = { leaderboardId: board.id, gpuType: gpu, scoreAscending: board.scoreAscending };
+      const key = { leaderboardId: board.id, gpuType: gpu };
       const entries = await listBoardPage(sql, key, page);
       return entries.map((entry) => ({
         submission_id: entry.submissionId,
