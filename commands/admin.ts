@@ -4,11 +4,12 @@ import type { Choice, Command } from '../src/discord/command.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { boxGroup } from './admin/box.ts';
 import type { AdminGroup } from './admin/group.ts';
+import { leaderboardGroup } from './admin/leaderboard.ts';
 import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
 import { tokenGroup } from './admin/token.ts';
 
-const groups: AdminGroup[] = [boxGroup, problemsGroup, rejudgeGroup, tokenGroup];
+const groups: AdminGroup[] = [boxGroup, leaderboardGroup, problemsGroup, rejudgeGroup, tokenGroup];
 
 function findGroup(name: string | null): AdminGroup | undefined {
   return groups.find((group) => group.name === name);

@@ -6,6 +6,8 @@
  * participant's fault. A participant's failing code is neither: it is an Outcome, a value.
  */
 
+import { judgingErrors } from './judging-errors.ts';
+
 interface ErrorRow {
   /** HTTP status for the API door. */
   status: number;
@@ -269,6 +271,11 @@ export const userErrors = {
     text: 'This needs the role {roles}.',
     next: 'Ask an organiser to do it, or to give you that role.',
   },
+  'no-such-board': {
+    status: 404,
+    text: 'There is no leaderboard `{leaderboard}`.',
+    next: 'Pick one from `/leaderboard list`.',
+  },
   'choice-expired': {
     status: 410,
     text: 'This choice is no longer open.',
@@ -329,6 +336,7 @@ export const userErrors = {
     text: 'The box at `{address}` could not be used: {problem}',
     next: '{remedy}',
   },
+  ...judgingErrors,
 } as const satisfies Record<string, ErrorRow>;
 
 export type UserErrorCode = keyof typeof userErrors;

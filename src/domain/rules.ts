@@ -9,6 +9,7 @@ const reads = (who: For): Rule => ({ for: who, changes: false });
 const changes = (who: For): Rule => ({ for: who, changes: true });
 
 const participant: ContestRole[] = ['participant'];
+const judge: ContestRole[] = ['judge'];
 const admin: ContestRole[] = ['admin'];
 
 export const commandRules = {
@@ -29,12 +30,17 @@ export const commandRules = {
   'account link': changes(participant),
   'account show': reads(participant),
   'account revoke': changes(participant),
+  'judge score': changes(judge),
+  'judge show': reads(judge),
+  'judge panel': reads(judge),
   'admin box add': changes(admin),
   'admin box list': reads(admin),
   'admin box doctor': changes(admin),
   'admin box drain': changes(admin),
   'admin box resume': changes(admin),
   'admin box remove': changes(admin),
+  // What it shows is asked again by its button.
+  'admin leaderboard ranking': reads(admin),
   'admin problems sync': reads(admin),
   'admin rejudge start': changes(admin),
   'admin rejudge list': reads(admin),
@@ -53,8 +59,11 @@ export const componentRules = {
   'submissions:list': reads(participant),
   'submissions:cancel': changes(participant),
   'submissions:rerun': changes(participant),
+  'judge:panel': reads(judge),
   'admin:box:confirm': changes(admin),
   'admin:box:cancel': reads(admin),
+  'admin:leaderboard:apply': changes(admin),
+  'admin:leaderboard:drop': reads(admin),
   'admin:problems:apply': changes(admin),
   'admin:problems:drop': reads(admin),
   'admin:rejudge:plan': changes(admin),

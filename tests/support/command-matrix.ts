@@ -7,6 +7,7 @@ export type PersonKind = (typeof people)[number];
 
 /** In the order of `people`. */
 const ADMIN = '+ - - - -';
+const JUDGE = '+ - + - -';
 const PARTICIPANT = '+ - - + -';
 const EVERYBODY = '+ + + + +';
 
@@ -28,12 +29,16 @@ export const commandMatrix: Record<string, string> = {
   'account link': PARTICIPANT,
   'account show': PARTICIPANT,
   'account revoke': PARTICIPANT,
+  'judge score': JUDGE,
+  'judge show': JUDGE,
+  'judge panel': JUDGE,
   'admin box add': ADMIN,
   'admin box list': ADMIN,
   'admin box doctor': ADMIN,
   'admin box drain': ADMIN,
   'admin box resume': ADMIN,
   'admin box remove': ADMIN,
+  'admin leaderboard ranking': ADMIN,
   'admin problems sync': ADMIN,
   'admin rejudge start': ADMIN,
   'admin rejudge list': ADMIN,
@@ -52,8 +57,11 @@ export const componentMatrix: Record<string, string> = {
   'submissions:list': PARTICIPANT,
   'submissions:cancel': PARTICIPANT,
   'submissions:rerun': PARTICIPANT,
+  'judge:panel': JUDGE,
   'admin:box:confirm': ADMIN,
   'admin:box:cancel': ADMIN,
+  'admin:leaderboard:apply': ADMIN,
+  'admin:leaderboard:drop': ADMIN,
   'admin:problems:apply': ADMIN,
   'admin:problems:drop': ADMIN,
   'admin:rejudge:plan': ADMIN,
