@@ -2,9 +2,11 @@ import type { Db } from './client.ts';
 
 /** Remembers a person as they are called now. */
 export async function saveUser(db: Db, user: { id: string; name: string }): Promise<void> {
-  await db`
-    insert into hotlap.users (id, name) values (${user.id}, ${user.name})
-    on conflict (id) do update set name = excluded.name, last_seen_at = now()`;
+  const known = await db`
+    update hotlap.users set name = ${user.name}, last_seen_at = now() where id = ${user.id} returning id`;
+  if (known.length > 0) return;
+  // Whatever it conflicts on: of two that come at once, either unique index may be the one that notices.
+  await db`insert into hotlap.users (id, name) values (${user.id}, ${user.name}) on conflict do nothing`;
 }
 
 export async function isUser(db: Db, id: string): Promise<boolean> {
