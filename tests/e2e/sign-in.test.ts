@@ -2,6 +2,7 @@
  * Registration of a command-line client over the wire: the client's own steps (client-contract 1.11), a stand-in of both
  * providers, browsers and programs, and everything that must be refused.
  */
+import { Agent } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findUserByToken } from '../../src/db/tokens.ts';
 import type { Provider } from '../../src/domain/account.ts';
@@ -238,6 +239,13 @@ describe('a registration', () => {
 });
 
 describe('a browser', () => {
+  // From another address: so many registrations from one are too many in a minute.
+  const elsewhere = new Agent({ keepAlive: true, localAddress: '127.0.0.2' });
+  beforeAll(() => {
+    client.close();
+    client = client.on(elsewhere);
+  });
+
   it('is asked first, and links with its button, once', async () => {
     provider.account.discord = { id: '112233445566778811', username: 'eve', global_name: '<img src=x>&"' };
     const cliId = await init('discord');
