@@ -28,6 +28,7 @@ export async function history(
   board: LeaderboardWithTask,
   gpuType: string,
 ): Promise<void> {
+  checkShown(board);
   const key = { leaderboardId: board.id, gpuType, scoreAscending: board.scoreAscending };
   const { people, record } = await loadBoardHistory(context.sql, key, TOP);
   if (people.length === 0) throw new UserError('nothing-ranked', { leaderboard: board.name, gpu: gpuType });
@@ -44,12 +45,17 @@ export async function spread(
   board: LeaderboardWithTask,
   gpuType: string,
 ): Promise<void> {
+  checkShown(board);
   const key = { leaderboardId: board.id, gpuType, scoreAscending: board.scoreAscending };
   const { scores, mine } = await loadBoardSpread(context.sql, key, interaction.user.id);
   if (scores.length === 0) throw new UserError('nothing-ranked', { leaderboard: board.name, gpu: gpuType });
   const { name: leaderboard, scoreAscending } = board;
   const picture = spreadChart({ leaderboard, gpuType, scoreAscending, scores, mine });
   await answer(interaction, picture, `spread-${board.name}-${gpuType}.png`);
+}
+
+function checkShown(board: LeaderboardWithTask): void {
+  if (board.rule.score === 'secret') throw new UserError('scores-not-shown', { leaderboard: board.name });
 }
 
 async function answer(

@@ -131,6 +131,11 @@ export const userErrors = {
     text: 'Nobody is ranked on `{leaderboard}` on `{gpu}` yet.',
     next: 'Submit in ranked mode to be the first, or pick another GPU type.',
   },
+  'scores-not-shown': {
+    status: 403,
+    text: '`{leaderboard}` ranks by the secret run, whose scores are their owners’ alone: there is no picture of them.',
+    next: '`/leaderboard show` has the order, `/submissions progress` your own public times.',
+  },
   'nothing-timed': {
     status: 404,
     text: 'You have no timed run on `{leaderboard}` on `{gpu}` yet.',
