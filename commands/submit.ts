@@ -18,7 +18,7 @@ import { UserError } from '../src/domain/errors.ts';
 import { forecast } from '../src/domain/eta.ts';
 import { modeLabels, modes, withPlaces } from '../src/domain/submission.ts';
 import { accept, type Draft, examine } from '../src/intake/accept.ts';
-import { MAX_SOURCE_BYTES } from '../src/intake/validate.ts';
+import { maxBytesOf } from '../src/intake/archive.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { submissionEmbed } from '../src/reports/submission-embed.ts';
 
@@ -67,7 +67,7 @@ export const submit: Command = {
 
   async run(interaction, context) {
     const attachment = interaction.options.getAttachment('file', true);
-    const bytes = await downloadAttachment(attachment, MAX_SOURCE_BYTES);
+    const bytes = await downloadAttachment(attachment, maxBytesOf(attachment.name));
     const draft = await examine(
       context.sql,
       { name: attachment.name, bytes },

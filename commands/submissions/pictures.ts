@@ -67,7 +67,7 @@ export async function compare(
     return [new AttachmentBuilder(picture, { name: `compare-${a}-${b}-${gpuType}.png` })];
   });
   const codes = await Promise.all([a, b].map((id) => findSubmissionCode(sql, id)));
-  const [codeA, codeB] = codes.map((code) => code?.content.toString('utf8') ?? '');
+  const [codeA, codeB] = codes.map((code) => code?.listing ?? code?.content.toString('utf8') ?? '');
   const names = [`#${a} ${first.fileName}`, `#${b} ${second.fileName}`] as const;
   const options = { context: DIFF_CONTEXT_LINES };
   const patch = createTwoFilesPatch(

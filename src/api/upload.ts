@@ -5,12 +5,14 @@
 import busboy from 'busboy';
 import type { FastifyRequest } from 'fastify';
 import { UserError } from '../domain/errors.ts';
-import { MAX_SOURCE_BYTES, type SourceFile } from '../intake/validate.ts';
+import { MAX_ARCHIVE_BYTES } from '../domain/serving-task.ts';
+import { maxBytesOf } from '../intake/archive.ts';
+import type { SourceFile } from '../intake/validate.ts';
 import { Refusal } from './errors.ts';
 import type { Server } from './server-type.ts';
 
 /** Room for boundaries, headers and small fields beside the file. */
-const MAX_BODY_BYTES = MAX_SOURCE_BYTES + 64 * 1024;
+const MAX_BODY_BYTES = MAX_ARCHIVE_BYTES + 64 * 1024;
 const MAX_PARTS = 20;
 
 /** Lets multipart bodies pass unread to the handlers, whose guards have spoken by then. */
@@ -20,14 +22,15 @@ export function takeMultipart(server: Server): void {
 
 /** Throws Refusal or UserError: no such part, no name, too large, cut off. What is left of the body is not kept. */
 export async function readUpload(request: FastifyRequest): Promise<SourceFile> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge('the file');
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+    throw tooLarge('the file', MAX_ARCHIVE_BYTES);
+  }
   let parser: busboy.Busboy;
   try {
     parser = busboy({
       headers: request.headers,
       defParamCharset: 'utf8',
-      // One byte more than allowed tells too much from just enough.
-      limits: { fileSize: MAX_SOURCE_BYTES + 1, files: MAX_PARTS, parts: MAX_PARTS, fieldSize: 1024 },
+      limits: { fileSize: MAX_ARCHIVE_BYTES + 1, files: MAX_PARTS, parts: MAX_PARTS, fieldSize: 1024 },
     });
   } catch {
     throw missingFile();
@@ -48,10 +51,15 @@ function firstFile(request: FastifyRequest, parser: busboy.Busboy): Promise<Sour
     parser.on('file', (field, stream, info) => {
       if (field !== 'file' || found) return void stream.resume();
       const name = info.filename ?? '';
+      const limit = maxBytesOf(name);
       const parts: Buffer[] = [];
-      stream.on('data', (part: Buffer) => parts.push(part));
+      let size = 0;
+      stream.on('data', (part: Buffer) => {
+        size += part.length;
+        if (size <= limit) parts.push(part);
+        else reject(tooLarge(name, limit));
+      });
       found = { name, bytes: new Uint8Array() };
-      stream.once('limit', () => reject(tooLarge(name)));
       // The parser says the same of the whole body.
       stream.once('error', () => {});
       stream.once('end', () => {
@@ -70,12 +78,8 @@ function firstFile(request: FastifyRequest, parser: busboy.Busboy): Promise<Sour
   });
 }
 
-function tooLarge(file: string): UserError {
-  return new UserError('file-too-large', {
-    file,
-    size: `more than ${MAX_SOURCE_BYTES}`,
-    limit: MAX_SOURCE_BYTES,
-  });
+function tooLarge(file: string, limit: number): UserError {
+  return new UserError('file-too-large', { file, size: `more than ${limit}`, limit });
 }
 
 function missingFile(): Refusal {

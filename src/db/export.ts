@@ -44,7 +44,7 @@ export async function listExportRows(
       order by id limit ${filter.submissions}
     )
     select s.id as "submissionId", s.leaderboard_id as "leaderboardId", l.name as leaderboard, s.user_id as "userId",
-      u.name as "userName", s.file_name as "fileName", convert_from(c.content, 'UTF8') as code,
+      u.name as "userName", s.file_name as "fileName", coalesce(c.listing, convert_from(c.content, 'UTF8')) as code,
       s.code_sha256 as "codeSha256", s.mode, s.status, s.reason, s.created_at as "submittedAt", j.gpu_type as gpu,
       j.passed, sc.public_score as "publicScore",
       case when ${filter.secretScores} then sc.secret_score end as "secretScore",

@@ -71,6 +71,7 @@ export interface SubmissionDetail extends ListedSubmission {
   leaderboardId: number;
   userId: string;
   finishedAt: Date | null;
+  /** A text: of an archive, its listing. */
   code: Buffer;
   runs: DetailRun[];
   /** Of public jobs. */
@@ -90,7 +91,7 @@ export async function findOwnSubmission(
     select s.id, s.leaderboard_id as "leaderboardId", l.name as leaderboard, s.user_id as "userId",
       s.file_name as "fileName", s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt",
       s.shown_runs as "shownRuns", s.secret_score as "secretScore", s.secret_scores as "secretScores",
-      c.content as code, r.runs, j.gpus, j.failures, j."heartbeatAt"
+      case when c.listing is null then c.content else convert_to(c.listing, 'UTF8') end as code, r.runs, j.gpus, j.failures, j."heartbeatAt"
     from hotlap.submissions s
     join hotlap.leaderboards l on l.id = s.leaderboard_id
     join hotlap.code_blobs c on c.sha256 = s.code_sha256

@@ -13,11 +13,11 @@ import type {
 import type { Db } from './client.ts';
 import { listStandings } from './standings.ts';
 
-/** Keeps a file under its SHA-256, once. Returns the hash. */
-export async function storeCode(db: Db, bytes: Uint8Array): Promise<string> {
+/** Keeps a file under its SHA-256, once. `listing`: of an archive, what people see instead. Returns the hash. */
+export async function storeCode(db: Db, bytes: Uint8Array, listing: string | null = null): Promise<string> {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   await db`
-    insert into hotlap.code_blobs (sha256, content) values (${sha256}, ${Buffer.from(bytes)})
+    insert into hotlap.code_blobs (sha256, content, listing) values (${sha256}, ${Buffer.from(bytes)}, ${listing})
     on conflict (sha256) do nothing`;
   return sha256;
 }
@@ -48,13 +48,19 @@ export async function insertSubmission(
   return inserted.id;
 }
 
+export interface SubmissionCode {
+  userId: string;
+  fileName: string;
+  /** The bytes as they were sent: a text or an archive. */
+  content: Buffer;
+  /** Of an archive: what is in it, to be shown where a text would be. */
+  listing: string | null;
+}
+
 /** Who a submission belongs to, and its code: for the one who may have it. */
-export async function findSubmissionCode(
-  db: Db,
-  id: number,
-): Promise<{ userId: string; fileName: string; content: Buffer } | null> {
-  const [row] = await db<{ userId: string; fileName: string; content: Buffer }[]>`
-    select s.user_id as "userId", s.file_name as "fileName", c.content
+export async function findSubmissionCode(db: Db, id: number): Promise<SubmissionCode | null> {
+  const [row] = await db<SubmissionCode[]>`
+    select s.user_id as "userId", s.file_name as "fileName", c.content, c.listing
     from hotlap.submissions s join hotlap.code_blobs c on c.sha256 = s.code_sha256
     where s.id = ${id}`;
   return row ?? null;

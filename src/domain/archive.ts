@@ -5,6 +5,7 @@
  * counted on what really comes out, never on what a header claims. The first thing that is wrong ends the reading with
  * an `ArchiveError`, so a caller keeps what it was given only when the whole archive was good.
  */
+import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Parser, type ReadEntry } from 'tar';
@@ -19,17 +20,23 @@ export interface ArchiveRules {
   maxEntries: number;
   /** Of all files together, unpacked. */
   maxBytes: number;
-  /** `skip` leaves links out and reports them; `refuse` is for archives from people. */
-  links: 'refuse' | 'skip';
+  /**
+   * `skip` leaves links out and reports them; `refuse` is for archives from people; `inside` is too, where links that
+   * stay inside of the archive belong to it: they are reported as `path -> target`.
+   */
+  links: 'refuse' | 'skip' | 'inside';
+  /** False: bytes are counted, and never kept. */
+  contents?: boolean;
 }
 
 export interface ArchiveContent {
   count: number;
-  /** Links that were left out. */
+  /** Links that were left out, or seen to stay inside. */
   skipped: string[];
 }
 
-type OnFile = (path: string, bytes: Buffer) => void;
+/** `bytes` are empty where contents are not kept; `size` is always the file's. */
+type OnFile = (path: string, bytes: Buffer, size: number) => void;
 
 /** Reads a .zip or a .tar.gz, told apart by their first bytes. Paths have forward slashes and no `.` or `..`. */
 export async function readArchive(
@@ -83,10 +90,25 @@ class Reading {
       throw new ArchiveError(`it unpacks to more than ${Math.floor(maxBytes / 1e6)} MB`);
   }
 
-  link(name: string): void {
+  /** `target` as it is written: from the link's own folder on, or, of a second name for a file, from the top. */
+  link(name: string, target: string, isSecondName: boolean): void {
     if (this.#rules.links === 'refuse')
       throw new ArchiveError(`${quoted(name)} is a link; put the file itself into the archive`);
-    this.skipped.push(name);
+    if (this.#rules.links === 'skip') {
+      this.skipped.push(name);
+      return;
+    }
+    const path = checkedPath(name);
+    const folder = isSecondName ? '' : posix.dirname(path);
+    const place = posix.join(folder, target);
+    if (target.startsWith('/') || place === '..' || place.startsWith('../'))
+      throw new ArchiveError(`the link ${quoted(name)} leads out of the archive`);
+    this.file(path, NOTHING, 0);
+    this.skipped.push(`${path} -> ${checkedPath(place)}`);
+  }
+
+  get keepsContents(): boolean {
+    return this.#rules.contents ?? true;
   }
 
   folder(name: string): void {
@@ -97,14 +119,14 @@ class Reading {
     this.#folders.add(path);
   }
 
-  file(name: string, bytes: Buffer): void {
+  file(name: string, bytes: Buffer, size: number): void {
     const path = checkedPath(name);
     if (path === '') throw new ArchiveError('a file in it has no name');
     if (this.#files.has(path)) throw new ArchiveError(`${quoted(path)} is in it twice`);
     if (this.#folders.has(path)) throw new ArchiveError(`${quoted(path)} is in it as a file and as a folder`);
     this.#enter(path);
     this.#files.add(path);
-    this.#onFile(path, bytes);
+    this.#onFile(path, bytes, size);
   }
 
   /** Every folder above a path is a folder, and stays one. */
@@ -122,6 +144,8 @@ class Reading {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
+const MAX_TARGET_BYTES = 4096;
 const MAX_PATH_BYTES = 1024;
 const MAX_NAME_BYTES = 255;
 const MAX_DEPTH = 40;
@@ -203,18 +227,21 @@ function readTarEntry(entry: ReadEntry, reading: Reading, guarded: (work: () => 
   const { path, type } = entry;
   if (type === 'File' || type === 'OldFile' || type === 'ContiguousFile') {
     const chunks: Buffer[] = [];
+    let size = 0;
     entry.on('data', (chunk: Buffer) =>
       guarded(() => {
         reading.countBytes(chunk.length);
-        chunks.push(Buffer.from(chunk));
+        size += chunk.length;
+        if (reading.keepsContents) chunks.push(Buffer.from(chunk));
       }),
     );
-    entry.on('end', () => guarded(() => reading.file(path, Buffer.concat(chunks))));
+    entry.on('end', () => guarded(() => reading.file(path, Buffer.concat(chunks), size)));
     return;
   }
   guarded(() => {
     if (type === 'Directory') reading.folder(path);
-    else if (type === 'SymbolicLink' || type === 'Link') reading.link(path);
+    else if (type === 'SymbolicLink' || type === 'Link')
+      reading.link(path, entry.linkpath ?? '', type === 'Link');
     else throw new ArchiveError(`${quoted(path)} is neither a file nor a folder`);
   });
   entry.resume();
@@ -244,19 +271,23 @@ async function readZipEntry(zip: ZipFile, entry: Entry, reading: Reading): Promi
   const name = entry.fileName;
   // The upper half is the Unix mode where the archive was made by such a system, else nought.
   const kind = (entry.externalFileAttributes >>> 16) & S_IFMT;
-  if (kind === S_IFLNK) return reading.link(name);
   if (name.endsWith('/') || kind === S_IFDIR) return reading.folder(name);
-  if (kind !== 0 && kind !== S_IFREG)
+  if (kind !== 0 && kind !== S_IFREG && kind !== S_IFLNK)
     throw new ArchiveError(`${quoted(name)} is neither a file nor a folder`);
   if (entry.isEncrypted()) throw new ArchiveError('it is encrypted; send one without a password');
   if (!entry.canDecodeFileData())
     throw new ArchiveError(`${quoted(name)} is compressed in a way that is not supported; use plain zip`);
+  const isLink = kind === S_IFLNK;
   const chunks: Buffer[] = [];
+  let size = 0;
   for await (const chunk of await zip.openReadStreamPromise(entry)) {
     reading.countBytes(chunk.length);
-    chunks.push(chunk);
+    size += chunk.length;
+    if (isLink && size > MAX_TARGET_BYTES) throw new ArchiveError(`the link ${quoted(name)} has no end`);
+    if (isLink || reading.keepsContents) chunks.push(chunk);
   }
-  reading.file(name, Buffer.concat(chunks));
+  if (isLink) reading.link(name, Buffer.concat(chunks).toString('utf8'), false);
+  else reading.file(name, Buffer.concat(chunks), size);
 }
 
 /** What the libraries throw, in their words: they describe the archive, never this machine. */

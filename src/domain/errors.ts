@@ -41,6 +41,21 @@ export const userErrors = {
     text: '`{file}` does not end in {allowed}, which `{leaderboard}` asks for.',
     next: 'Rename the file, or pick the leaderboard that it was written for.',
   },
+  'archive-unusable': {
+    status: 400,
+    text: '`{file}` cannot be used: {problem}.',
+    next: 'Pack it anew, as `tar czf fork.tar.gz FOLDER` or a .zip without a password, and submit it again.',
+  },
+  'archive-layout': {
+    status: 400,
+    text: '`{file}` has a bare `{package}/` at its top, which breaks the imports of the engine.',
+    next: 'Put it one folder down, as `{package}-fork/{package}/`, and submit it again.',
+  },
+  'archive-without-package': {
+    status: 400,
+    text: '`{file}` is no fork of `{package}`: there is no `{package}/` inside of one folder at its top.',
+    next: 'Pack the folder of your fork, so that its package lies in `{package}-fork/{package}/`, and submit it again.',
+  },
   'file-name': {
     status: 400,
     text: '`{file}` is not a usable file name.',

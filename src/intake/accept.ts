@@ -21,9 +21,11 @@ import { hasCases, jobPriorities } from '../domain/job.ts';
 import { languageOf } from '../domain/language.ts';
 import { type Door, type Mode, modeLabels } from '../domain/submission.ts';
 import { admit } from './admission.ts';
+import { isArchiveName, listArchive } from './archive.ts';
 import { readDirectives } from './directives.ts';
 import {
   checkAgainstBoard,
+  checkFileName,
   chooseGpus,
   chooseLeaderboard,
   chooseMode,
@@ -42,12 +44,16 @@ export interface Draft {
   gpus: GpuChoice;
   /** An organiser lets it in after the deadline. */
   afterDeadline?: boolean;
+  /** Of an archive: what is in it. */
+  listing?: string | null;
 }
 
 /** Reads and checks; throws UserError; stores nothing. */
 export async function examine(db: Db, file: SourceFile, wishes: Wishes): Promise<Draft> {
-  const source = readSource(file);
-  const directives = readDirectives(source);
+  const isArchive = isArchiveName(file.name);
+  if (isArchive) checkFileName(file.name);
+  // An archive has no header lines, and is not looked into before it is known that the board takes it.
+  const directives = readDirectives(isArchive ? '' : readSource(file));
   const mode = chooseMode(wishes);
 
   const now = new Date();
@@ -60,7 +66,9 @@ export async function examine(db: Db, file: SourceFile, wishes: Wishes): Promise
     throw new UserError('mode-without-cases', { leaderboard: board.name, mode: modeLabels[mode] });
   }
   const { afterDeadline = false } = wishes;
-  return { file, board, mode, gpus: chooseGpus(wishes, directives, board), afterDeadline };
+  const gpus = chooseGpus(wishes, directives, board);
+  const listing = isArchive ? await listArchive(file, board.task) : null;
+  return { file, board, mode, gpus, afterDeadline, listing };
 }
 
 /** The refusal that names what there is instead. */
@@ -104,7 +112,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
       userId: sender.user.id,
       leaderboardId: board.id,
       taskVersionId: board.taskVersionId,
-      codeSha256: await storeCode(tx, draft.file.bytes),
+      codeSha256: await storeCode(tx, draft.file.bytes, draft.listing),
       fileName: draft.file.name,
       mode,
       door: sender.door,

@@ -36,13 +36,17 @@ export interface LeaderboardFacts {
   task: Pick<Task, 'lang'>;
 }
 
+export function checkFileName(name: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (name === '' || name.length > MAX_FILE_NAME || /[/\\\u0000-\u001f\u007f]/.test(name)) {
+    throw new UserError('file-name', { file: name });
+  }
+}
+
 /** The file's text, or a refusal. */
 export function readSource(file: SourceFile): string {
   const shown = { file: file.name };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (file.name === '' || file.name.length > MAX_FILE_NAME || /[/\\\u0000-\u001f\u007f]/.test(file.name)) {
-    throw new UserError('file-name', shown);
-  }
+  checkFileName(file.name);
   refuseLargeFile(file.name, file.bytes.length);
   let text: string;
   try {

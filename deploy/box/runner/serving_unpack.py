@@ -14,7 +14,7 @@ import zipfile
 import zlib
 
 #: Of everything together, unpacked.
-MOST_BYTES = 2 * 1024 * 1024 * 1024
+MOST_BYTES = 512 * 1024 * 1024
 MOST_ENTRIES = 20_000
 _CHUNK = 1 << 20
 
@@ -109,7 +109,8 @@ def _chunks(file):
 
 
 def _unpack_tar(source, writer):
-    with tarfile.open(fileobj=source, mode="r|gz") as archive:
+    # gzip.open reads all of what was compressed in parts; tarfile's own reading stops after the first.
+    with gzip.open(source) as unzipped, tarfile.open(fileobj=unzipped, mode="r|") as archive:
         for member in archive:
             path = writer.place(member.name)
             if path is None or member.isdir():
