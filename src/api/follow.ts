@@ -5,6 +5,7 @@ import { findSubmissionView, listRuns } from '../db/submissions.ts';
 import { findTrace, listTraces } from '../db/traces.ts';
 import { failedByUs, type SubmissionView, withPlaces } from '../domain/submission.ts';
 import type { Log } from '../log.ts';
+import { phaseWords } from '../reports/serving-phases.ts';
 import type { EventStream } from './event-stream.ts';
 import { fullResult, type LoadedTrace } from './full-result.ts';
 import { patiently } from './patience.ts';
@@ -98,11 +99,9 @@ function statusOf(view: SubmissionView): Record<string, unknown> {
     if (job.status !== 'queued') {
       const { progress } = job;
       const count = progress && progress.of > 0 ? ` ${progress.done}/${progress.of}` : '';
-      return {
-        stage: progress?.stage ?? 'starting',
-        position: null,
-        text: `${where}: ${progress?.stage ?? 'starting'}${count}`,
-      };
+      const stage = progress?.stage ?? 'starting';
+      const words = phaseWords(progress?.state ?? '') ?? stage;
+      return { stage, position: null, text: `${where}: ${words}${count}` };
     }
     if (job.boxesReady === 0) return { stage: 'queued', position: null, text: `${where}: waits for a box` };
     const ahead = job.place?.ahead ?? null;

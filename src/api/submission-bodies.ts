@@ -52,7 +52,9 @@ export const detailBody = z
         result: z
           .record(z.string(), z.string())
           .optional()
-          .describe('The result lines of public test and benchmark runs'),
+          .describe(
+            'The result lines of public test and benchmark runs; of a model task, of the ranked one too',
+          ),
       }),
     ),
     job: z.object({
@@ -66,6 +68,8 @@ export const detailBody = z
     reason: z.string().nullable(),
     secret_score: score,
     secret_scores: secretScores,
+    score_unit: z.string().describe('`s`, or what the metric of a model task is measured in'),
+    score_ascending: z.boolean().describe('True: a lower score is better'),
   })
   .meta({ id: 'Submission' });
 
@@ -115,6 +119,8 @@ export function submissionBody(row: SubmissionDetail, queue: QueueObject | null)
     file_name: row.fileName,
     leaderboard_id: row.leaderboardId,
     user_id: row.userId,
+    score_unit: row.scoreUnit,
+    score_ascending: row.scoreAscending,
     code: row.code.toString('utf8'),
     runs: row.runs.map((run) => ({
       start_time: new Date(run.startedAt).toISOString(),

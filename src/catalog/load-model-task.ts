@@ -38,6 +38,7 @@ const engineChange = z.strictObject({
   completions: path.optional(),
   tokenize: path.nullish(),
   request: z.record(z.string(), z.json()).optional(),
+  bench: words.min(1).nullish(),
 });
 const engine = z.union([z.enum(engineNames), engineChange]);
 
@@ -184,6 +185,8 @@ function profileOf(written: z.infer<typeof engine>): EngineProfile {
   if (typeof written === 'string') return engineProfiles[written];
   const { tokenize, bench, ...base } = engineProfiles[written.profile];
   const named = written.package === undefined ? base.package : written.package;
+  // Another package has another client, if it has one.
+  const client = written.bench === undefined ? (named === base.package ? bench : null) : written.bench;
   const counts = written.tokenize === undefined ? tokenize : written.tokenize;
   return {
     name: base.name,
@@ -194,8 +197,7 @@ function profileOf(written: z.infer<typeof engine>): EngineProfile {
     completions: written.completions ?? base.completions,
     request: written.request ?? base.request,
     ...(counts && { tokenize: counts }),
-    // Another package has another client, if it has one.
-    ...(bench && named === base.package && { bench }),
+    ...(client && { bench: client }),
   };
 }
 

@@ -32,7 +32,7 @@ const columns = (db: Db) => db`
   (select n.number from hotlap.leaderboard_versions n
    where n.leaderboard_id = l.id and n.task_version_id = l.task_version_id) as version,
   l.score_ascending as "scoreAscending", l.ranking as rule,
-  (select coalesce(v.definition -> 'serving' ->> 'unit', 's') from hotlap.task_versions v
+  (select v.score_unit from hotlap.task_versions v
    where v.id = l.task_version_id) as "taskUnit", l.visibility,
   array(select g.gpu_type from hotlap.leaderboard_gpus g
         where g.leaderboard_id = l.id order by g.position) as gpus`;

@@ -52,7 +52,7 @@ export async function findTrackUnit(
   if (!board.rule.composites?.some((composite) => composite.name === track))
     return unitOf(board.rule, board.taskUnit);
   const members = await db<{ rule: RankingRule; taskUnit: string }[]>`
-    select l.ranking as rule, coalesce(v.definition -> 'serving' ->> 'unit', 's') as "taskUnit"
+    select l.ranking as rule, v.score_unit as "taskUnit"
     from hotlap.composite_members m
     join hotlap.leaderboards l on l.id = m.member_leaderboard_id
     join hotlap.task_versions v on v.id = l.task_version_id

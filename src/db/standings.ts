@@ -74,7 +74,7 @@ export interface Standing {
 export async function listStandings(db: Db, submissionId: number, withSecrets: boolean): Promise<Standing[]> {
   const rows = await db<(Facts & { ranking: unknown; rankedBy: string; taskUnit: string })[]>`
     ${facts(db)}, l.ranking, l.ranked_by as "rankedBy",
-      coalesce(v.definition -> 'serving' ->> 'unit', 's') as "taskUnit"
+      v.score_unit as "taskUnit"
     from hotlap.submissions s ${joins(db)}
     join hotlap.task_versions v on v.id = l.task_version_id
     where s.id = ${submissionId} order by g.gpu_type`;

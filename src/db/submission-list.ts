@@ -63,7 +63,7 @@ export interface DetailRun {
   score: number | null;
   startedAt: string;
   finishedAt: string;
-  /** Null for secret runs, and for modes other than test and benchmark. */
+  /** Null for secret runs, and for modes other than test and benchmark unless a model was served. */
   result: [string, string][] | null;
 }
 
@@ -71,6 +71,8 @@ export interface SubmissionDetail extends ListedSubmission {
   leaderboardId: number;
   userId: string;
   finishedAt: Date | null;
+  scoreUnit: string;
+  scoreAscending: boolean;
   /** A text: of an archive, its listing. */
   code: Buffer;
   runs: DetailRun[];
@@ -91,15 +93,17 @@ export async function findOwnSubmission(
     select s.id, s.leaderboard_id as "leaderboardId", l.name as leaderboard, s.user_id as "userId",
       s.file_name as "fileName", s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt",
       s.shown_runs as "shownRuns", s.secret_score as "secretScore", s.secret_scores as "secretScores",
+      v.score_unit as "scoreUnit", l.score_ascending as "scoreAscending",
       case when c.listing is null then c.content else convert_to(c.listing, 'UTF8') end as code, r.runs, j.gpus, j.failures, j."heartbeatAt"
     from hotlap.submissions s
     join hotlap.leaderboards l on l.id = s.leaderboard_id
+    join hotlap.task_versions v on v.id = s.task_version_id
     join hotlap.code_blobs c on c.sha256 = s.code_sha256
     cross join lateral (
       select coalesce(json_agg(json_build_object(
         'gpu', r.gpu_type, 'mode', r.mode, 'stage', r.stage, 'secret', r.secret, 'passed', r.passed, 'score', r.score,
         'startedAt', r.started_at, 'finishedAt', r.finished_at,
-        'result', case when not r.secret and r.mode in ('test', 'benchmark') then r.result end
+        'result', case when not r.secret and (r.mode in ('test', 'benchmark') or v.score_unit <> 's') then r.result end
       ) order by r.secret, r.gpu_type, r.id), '[]') as runs
       from hotlap.runs r join hotlap.jobs j on j.id = r.job_id
       where r.submission_id = s.id and hotlap.job_counts(j)

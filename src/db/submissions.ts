@@ -82,10 +82,12 @@ export async function findSubmissionView(
 ): Promise<SubmissionView | null> {
   const [row] = await db<Omit<SubmissionView, 'gpus'>[]>`
     select s.id, s.user_id as "userId", u.name as "userName", l.name as leaderboard, s.file_name as "fileName",
-      s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt"
+      s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt",
+      v.score_unit as "scoreUnit"
     from hotlap.submissions s
     join hotlap.users u on u.id = s.user_id
     join hotlap.leaderboards l on l.id = s.leaderboard_id
+    join hotlap.task_versions v on v.id = s.task_version_id
     where s.id = ${id}`;
   if (!row) return null;
   return { ...row, gpus: await gpuResults(db, id, withSecrets) };
@@ -160,14 +162,16 @@ export async function listOwnSubmissions(
     select count(*) as total from hotlap.submissions s where ${where}`;
   const items = await db<SubmissionSummary[]>`
     select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status, s.reason,
-      s.created_at as "createdAt",
+      s.created_at as "createdAt", v.score_unit as "scoreUnit",
       coalesce((
         select json_agg(json_build_object('gpuType', j.gpu_type, 'publicScore', sc.public_score,
           'secretScore', sc.secret_score, 'eligible', coalesce(sc.eligible, false)) order by j.id)
         from hotlap.jobs j
         left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = j.gpu_type
         where j.submission_id = s.id and not j.secret and hotlap.job_counts(j)), '[]') as gpus
-    from hotlap.submissions s join hotlap.leaderboards l on l.id = s.leaderboard_id
+    from hotlap.submissions s
+    join hotlap.leaderboards l on l.id = s.leaderboard_id
+    join hotlap.task_versions v on v.id = s.task_version_id
     where ${where} order by s.id desc limit ${page.limit} offset ${page.offset}`;
   return { items, total: count?.total ?? 0 };
 }

@@ -4,6 +4,18 @@ import type { EngineProfile } from './serving-protocol.ts';
 /** Each answer is as long as was asked, whatever the model would do, and its text tells all of its tokens. */
 const wholeAnswers = { ignore_eos: true, skip_special_tokens: false };
 
+/** `vllm bench serve`, with prompts of its random data set and what an answer's length is held against. */
+const vllmBench = [
+  ...['{python}', '-m', 'vllm.entrypoints.cli.main', 'bench', 'serve'],
+  ...['--backend', 'openai', '--base-url', '{base_url}', '--endpoint', '{completions}'],
+  ...['--model', '{model_name}', '--tokenizer', '{model}'],
+  ...['--dataset-name', 'random', '--num-prompts', '{num_prompts}'],
+  ...['--random-input-len', '{input_len}', '--random-output-len', '{output_len}'],
+  ...['--ignore-eos', '--temperature', '0', '--seed', '{seed}'],
+  ...['--percentile-metrics', 'ttft,tpot,itl,e2el', '--metric-percentiles', '99'],
+  ...['--save-result', '--result-dir', '{results}', '{args}'],
+];
+
 export const engineNames = ['vllm', 'sglang', 'openai'] as const;
 export type EngineName = (typeof engineNames)[number];
 
@@ -32,7 +44,7 @@ export const engineProfiles: Record<EngineName, EngineProfile> = {
     completions: '/v1/completions',
     tokenize: '/tokenize',
     request: wholeAnswers,
-    bench: ['{python}', '-m', 'vllm.entrypoints.cli.main', 'bench', 'serve'],
+    bench: vllmBench,
   },
   sglang: {
     name: 'sglang',

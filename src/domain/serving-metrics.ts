@@ -36,7 +36,7 @@ export const shownMetrics: { label: string; names: string[] }[] = [
   { label: 'requests', names: ['request_throughput'] },
   { label: 'goodput', names: ['request_goodput'] },
   { label: 'output', names: ['output_throughput'] },
-  { label: 'all tokens', names: ['total_token_throughput'] },
+  { label: 'total', names: ['total_token_throughput'] },
   ...latencies.map((latency) => ({
     label: latency.toUpperCase(),
     names: statistics.map((statistic) => `${statistic}_${latency}_ms`),

@@ -26,7 +26,11 @@ export const engineProfile = z.object({
   tokenize: z.string().optional(),
   /** Goes into every timed request, so that an answer has the asked length. */
   request: z.record(z.string(), z.json()),
-  /** The engine's own benchmark client; absent: it has none that is used. */
+  /**
+   * The command of the engine's own benchmark client; absent: it has none that is used. Filled in are `{python}`,
+   * `{base_url}`, `{completions}`, `{model}`, `{model_name}`, `{num_prompts}`, `{input_len}`, `{output_len}`, `{seed}` and
+   * `{results}`, the folder for its result file; a word that is `{args}` stands for concurrency, rate and limits.
+   */
   bench: z.array(z.string()).optional(),
 });
 export type EngineProfile = z.infer<typeof engineProfile>;

@@ -92,6 +92,8 @@ export interface SubmissionView {
   reason: string | null;
   createdAt: Date;
   finishedAt: Date | null;
+  /** Of public and secret scores; left out: seconds. */
+  scoreUnit?: string;
   gpus: GpuResult[];
 }
 
@@ -126,6 +128,8 @@ export interface SubmissionSummary {
   status: SubmissionStatus;
   reason: string | null;
   createdAt: Date;
+  /** Left out: seconds. */
+  scoreUnit?: string;
   gpus: { gpuType: string; publicScore: number | null; secretScore: number | null; eligible: boolean }[];
 }
 

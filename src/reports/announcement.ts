@@ -13,7 +13,7 @@ export function announcementEmbed(view: SubmissionView): APIEmbed {
       const unsafe = gpu.publicJob.sandbox === 'none' ? ' · run without a sandbox' : '';
       const score = gpu.boardScore
         ? formatScore(gpu.boardScore.score, gpu.boardScore.unit)
-        : formatScore(gpu.publicScore);
+        : formatScore(gpu.publicScore, view.scoreUnit);
       return `**${gpu.gpuType}** ${score} · ${place}${unsafe}`;
     });
   return {

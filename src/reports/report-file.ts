@@ -9,6 +9,7 @@ import {
 import { modeLabels, type RunView, type SubmissionView } from '../domain/submission.ts';
 import { cut } from './markdown.ts';
 import { formatDuration, formatScore, formatSeconds } from './measure.ts';
+import { gateText, isServingRun, servingTables } from './serving-table.ts';
 
 /** Below Discord's 10 MB for a bot's attachment, whatever the characters: at most three bytes each. */
 const MAX_CHARS = 3_000_000;
@@ -29,9 +30,10 @@ function head(view: SubmissionView): string {
     `Status: ${view.status}${view.reason ? ` (${view.reason})` : ''}`,
   ];
   for (const gpu of view.gpus) {
-    const secret = gpu.secretScore === null ? '' : `, secret score ${formatScore(gpu.secretScore)}`;
+    const secret =
+      gpu.secretScore === null ? '' : `, secret score ${formatScore(gpu.secretScore, view.scoreUnit)}`;
     if (view.mode === 'leaderboard')
-      lines.push(`${gpu.gpuType}: public score ${formatScore(gpu.publicScore)}${secret}`);
+      lines.push(`${gpu.gpuType}: public score ${formatScore(gpu.publicScore, view.scoreUnit)}${secret}`);
     if (gpu.rejudge)
       lines.push(
         `${gpu.gpuType}: judged again by version ${gpu.rejudge.version} of the task (rejudge #${gpu.rejudge.id}); what follows is from there`,
@@ -75,6 +77,7 @@ export function runDetails(run: RunView): string {
   }
   const benchmarks = readBenchmarkLines(lines);
   if (benchmarks.length > 0) parts.push(benchmarks.map(benchmarkLine).join('\n'));
+  if (isServingRun(lines)) parts.push(...servingParts(run.result, lines));
   if (run.profile) parts.push(profilerLine(run.profile));
   for (const profile of readProfileLines(lines)) parts.push(`Profile of ${profile.spec}\n${profile.report}`);
   if (run.stdout.trim() !== '') parts.push(`Output:\n${run.stdout.trimEnd()}`);
@@ -95,6 +98,14 @@ function compilerText({ compilation }: RunView): string {
 export function profilerLine({ profiler, problem }: Profile): string {
   if (profiler !== '') return `Profiled by ${profiler}.`;
   return `Profiled by the evaluation program's own means${problem === null ? '' : `, because the box's profiler failed (${problem})`}.`;
+}
+
+/** The gate, the figures of each shape, and what became of each phase. */
+function servingParts(result: [string, string][], lines: Map<string, string>): string[] {
+  const phases = result.flatMap(([key, text]) =>
+    key.startsWith('phase.') ? [`${key.slice('phase.'.length)}: ${text}`] : [],
+  );
+  return [gateText(lines), ...servingTables(lines), phases.join('\n')].filter((text) => text !== '');
 }
 
 function benchmarkLine(item: BenchmarkCase): string {

@@ -19,6 +19,7 @@ import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
 import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
 import { profilerLine } from './report-file.ts';
 import { phaseWords } from './serving-phases.ts';
+import { gateText, isServingRun, servingTables } from './serving-table.ts';
 
 /** Discord's 25 fields, less room for a note. */
 const MAX_GPUS = 20;
@@ -160,10 +161,12 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   if (publicJob.status === 'cancelled') return ['It was not run to its end.'];
   const lines: string[] = [];
   if (view.mode === 'leaderboard' && gpu.publicScore !== null) {
-    lines.push(`Public score **${formatScore(gpu.publicScore)}**`);
+    lines.push(`Public score **${formatScore(gpu.publicScore, view.scoreUnit)}**`);
   }
   if (gpu.secretScore !== null)
-    lines.push(`Secret score **${formatScore(gpu.secretScore)}** (only you and the organisers see it)`);
+    lines.push(
+      `Secret score **${formatScore(gpu.secretScore, view.scoreUnit)}** (only you and the organisers see it)`,
+    );
   if (gpu.rejudge)
     lines.push(`Judged again by version ${gpu.rejudge.version} of the task (rejudge #${gpu.rejudge.id})`);
   if (gpu.boardScore && gpu.boardScore.score !== null)
@@ -184,7 +187,7 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   }
   const profile = runs.find((run) => run.gpuType === gpu.gpuType && run.profile !== null)?.profile;
   if (profile && publicJob.passed) lines.push(cut(plain(profilerLine(profile)), 400));
-  const times = publicJob.passed ? benchmarkTable(gpu.gpuType, runs, roomAfter(lines, chars)) : '';
+  const times = publicJob.passed ? figures(gpu.gpuType, runs, roomAfter(lines, chars)) : '';
   if (times !== '') lines.push(times);
   if (lines.join('').trim() === '') lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
   return lines;
@@ -208,6 +211,25 @@ function roomAfter(lines: string[], chars: number): number {
 /** What fits on a phone beside each other: mean time and case. */
 const TABLE_ROWS = 10;
 const TABLE_CHARS = 700;
+
+function figures(gpuType: string, runs: RunView[], chars: number): string {
+  const own = runs.filter((run) => !run.secret && run.gpuType === gpuType);
+  const served = own.map((run) => new Map(run.result)).filter(isServingRun);
+  return served.length > 0 ? servingFigures(served, chars) : benchmarkTable(gpuType, runs, chars);
+}
+
+/** The gate, and of the last run that measured as many shapes as fit. */
+function servingFigures(runs: Map<string, string>[], chars: number): string {
+  const tables = runs.map(servingTables).findLast((found) => found.length > 0) ?? [];
+  const gate = cut(plain(runs.map(gateText).filter((text) => text !== '')[0] ?? ''), 300);
+  for (let shown = tables.length; shown > 0; shown--) {
+    const more = tables.length > shown ? [`${tables.length - shown} more in the report`] : [];
+    const block = codeBlock([...tables.slice(0, shown), ...more].join('\n\n'), FIELD_CHARS);
+    const text = gate === '' ? block : `${gate}\n${block}`;
+    if (text.length <= chars) return text;
+  }
+  return gate.length <= chars ? gate : '';
+}
 
 function benchmarkTable(gpuType: string, runs: RunView[], chars: number): string {
   const timed = runs.filter((run) => !run.secret && run.gpuType === gpuType && run.mode !== 'test');

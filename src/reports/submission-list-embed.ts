@@ -44,7 +44,7 @@ function itemLines(item: SubmissionSummary): string {
   const status = `${item.status}${item.reason ? `: ${plain(cut(item.reason, 120))}` : ''}`;
   const gpus = item.gpus.slice(0, SHOWN_GPUS).map((gpu) => {
     if (gpu.publicScore === null && gpu.secretScore === null) return gpu.gpuType;
-    return `${gpu.gpuType}: public **${formatScore(gpu.publicScore)}**, secret **${formatScore(gpu.secretScore)}**`;
+    return `${gpu.gpuType}: public **${formatScore(gpu.publicScore, item.scoreUnit)}**, secret **${formatScore(gpu.secretScore, item.scoreUnit)}**`;
   });
   if (item.gpus.length > SHOWN_GPUS)
     gpus.push(`and ${item.gpus.length - SHOWN_GPUS} more: /submissions show id:${item.id}`);

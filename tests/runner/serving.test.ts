@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { engineProfiles } from '../../src/domain/engine-profiles.ts';
 import { archiveOf, benchmarkStages, forkArchive, testStage } from '../support/serving.ts';
 import { lastLine } from './runner-client.ts';
 import { metric, phases, quick, ServingBox, statesOf, treeHash } from './serving-box.ts';
@@ -169,7 +170,7 @@ describe('the gate', () => {
     expect(believed.result.stages.map((stage) => lastLine(stage, 'check'))).toEqual(['pass']);
     const { at, failure } = await serving.endOf(forkArchive('self_graded'));
     expect(at).toEqual(['test', 'gate', 'wrong']);
-    expect(failure?.summary).toMatch(/^On secret prompts, the perplexity of the server's choices/);
+    expect(failure?.summary).toMatch(/^On secret prompts its choices have the perplexity/);
   });
 
   it('is not deceived by canned answers', async () => {
@@ -199,14 +200,14 @@ describe('the timed run', () => {
     const { at, failure } = await serving.endOf(forkArchive('short'));
     expect(at).toEqual(['leaderboard', 'audit', 'wrong']);
     expect(failure?.summary).toBe(
-      "The answers hold 96 tokens by the reference's tokenizer, 192 were asked for; 12 of 12 answers are too short.",
+      'The answers hold 96 tokens as the pristine engine counts them, 192 were asked for; 12 of 12 answers are too short.',
     );
   });
 
   it('does not count when its answers are not those of the model', async () => {
     const { at, failure } = await serving.endOf(forkArchive('two_faced'));
     expect(at).toEqual(['leaderboard', 'audit', 'wrong']);
-    expect(failure?.summary).toMatch(/^Read by the reference engine, 8 answers of the timed run are \d+/);
+    expect(failure?.summary).toMatch(/^Read by the pristine engine, 7 answers of the timed run are \d+/);
   });
 
   it('gives a server nothing to remember: neither from one job to the next nor for prompts of one length', async () => {
@@ -232,6 +233,79 @@ describe('the timed run', () => {
     expect(at).toEqual(['benchmark', 'shape 0', 'timeout']);
     expect(failure?.summary).toBe('Stopped: shape 0 was not done within 1 s.');
     expect([last.exit_code, last.timed_out]).toEqual([114, true]);
+  });
+});
+
+describe('the engine’s own benchmark client', () => {
+  const bench = engineProfiles.vllm.bench ?? [];
+  const profile = { ...ground.profile(), bench };
+
+  it('is called with its own arguments, and what it reports is read', async () => {
+    const { result } = await serving.serve(forkArchive('faster'), {
+      engine: profile,
+      client: 'auto',
+      concurrency: 4,
+      goodput_ms: { ttft: 60_000, tpot: 60_000 },
+    });
+    const [, benchmark, leaderboard] = result.stages;
+    expect(result.stages.map((stage) => [stage.serving?.failure, lastLine(stage, 'check')])).toEqual([
+      [null, 'pass'],
+      [null, 'pass'],
+      [null, 'pass'],
+    ]);
+    for (const stage of [benchmark, leaderboard]) {
+      expect(stage?.serving?.phases[0]).toMatchObject({ name: 'shape 0', note: 'the engine’s own client' });
+      expect([metric(stage, 'completed'), metric(stage, 'total_output_tokens')]).toEqual([12, 192]);
+      expect(metric(stage, 'request_goodput')).toBeCloseTo(metric(stage, 'request_throughput'), 3);
+      expect(metric(stage, 'mean_e2el_ms')).toBeGreaterThan(metric(stage, 'mean_ttft_ms'));
+    }
+    // The audit has read what went over the wire.
+    expect([metric(leaderboard, 'counted_output_tokens'), metric(leaderboard, 'audit_off')]).toEqual([
+      192, 0,
+    ]);
+  });
+
+  it('comes from the pristine environment, never from the fork', async () => {
+    for (const client of ['auto', 'hotlap'] as const) {
+      const change = { ...quick, engine: profile, client };
+      const { result } = await serving.serve(forkArchive('forged_client'), change, benchmarkStages);
+      expect(result.stages.map((stage) => lastLine(stage, 'check'))).toEqual(['pass', 'pass']);
+      expect(metric(result.stages[1], 'request_throughput')).toBeLessThan(100_000);
+      expect(metric(result.stages[1], 'completed')).toBe(12);
+    }
+  });
+
+  it('sees through short answers and an end of the server as ours does', async () => {
+    const change = { ...quick, engine: profile, client: 'vllm' as const };
+    const short = await serving.endOf(forkArchive('stops_early'), change, benchmarkStages);
+    expect([short.at, short.failure?.summary]).toEqual([
+      ['benchmark', 'shape 0', 'wrong'],
+      '12 of 12 answers do not have the 16 tokens asked for; one has 8.',
+    ]);
+    const dead = await serving.endOf(forkArchive('dies_in_the_run'), change, benchmarkStages);
+    expect([dead.at, dead.failure?.summary]).toEqual([
+      ['benchmark', 'shape 0', 'crash'],
+      'The server ended while it was asked, with exit code 7.',
+    ]);
+  });
+
+  it('is replaced by ours where it does not run, or is asked for by name', async () => {
+    const engine = { ...profile, bench: ['{python}', '-m', 'no_such_client'] };
+    const { result } = await serving.serve(
+      forkArchive('faster'),
+      { ...quick, engine, client: 'auto' },
+      benchmarkStages,
+    );
+    expect(result.stages[1]?.serving?.phases[0]?.note).toBe('our own client');
+    const wanted = await serving.serve(
+      forkArchive('faster'),
+      { ...quick, engine, client: 'vllm' },
+      benchmarkStages,
+    );
+    expect(wanted.result.error).toMatchObject({
+      kind: 'tool-missing',
+      message: expect.stringContaining('No module named no_such_client'),
+    });
   });
 });
 

@@ -14,6 +14,7 @@ export interface ApiStage {
   anyone: ApiClient;
   alice: ApiClient;
   bob: ApiClient;
+  aliceToken: string;
   bobToken: string;
   admin: ApiClient;
   adminToken: string;
@@ -29,10 +30,17 @@ const ADMIN_TOKEN = 'organiser-organiser-organiser';
 /** Without the role of the scheduler: nothing runs, and a test that looks at rules alone is quick. */
 export const withoutScheduler = { HOTLAP_ROLES: 'discord,api' };
 
-export async function apiStage(options: { env?: Record<string, string>; log?: Log } = {}): Promise<ApiStage> {
+export async function apiStage(
+  options: {
+    env?: Record<string, string>;
+    log?: Log;
+    /** Instead of the lab boards. */
+    prepareProblems?: (directory: string) => Promise<void>;
+  } = {},
+): Promise<ApiStage> {
   const running = await runningApp({
     env: { HOTLAP_ADMIN_TOKEN: ADMIN_TOKEN, ...options.env },
-    prepareProblems: writeLabProblems,
+    prepareProblems: options.prepareProblems ?? writeLabProblems,
     ...(options.log && { log: options.log }),
   });
   const { sql, api } = running.app;
@@ -57,6 +65,7 @@ export async function apiStage(options: { env?: Record<string, string>; log?: Lo
     anyone,
     alice: alice.client,
     bob: bob.client,
+    aliceToken: alice.token,
     bobToken: bob.token,
     website: anyone.as({ 'x-web-auth-id': web }),
     admin: anyone.as({ authorization: `Bearer ${ADMIN_TOKEN}` }),

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from job_site import JobSite
 from protocol import BoxFailure
@@ -18,6 +18,22 @@ from serving_residents import Resident, Residents, TimedOut
 from serving_server import Server, ServerFailed, hand_in
 
 _NEWS_S = 0.5
+#: Requests of a gate under way at once.
+_GATE_CONCURRENCY = 8
+#: Of one answer without a stream: fifty tokens with all that is told of them.
+ANSWER_BYTES = 512 * 1024
+_CHARACTERS_A_TOKEN = 100
+
+Record = Dict[str, Any]
+OnDone = Callable[[int], None]
+
+
+def completion(model: str, prompt: str, tokens: int, likeliest: int = 0) -> Dict[str, Any]:
+    """The body of a request for a greedy answer; `likeliest`: how many tokens are named at each place."""
+    body: Dict[str, Any] = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": 0}
+    if likeliest > 0:
+        body["logprobs"] = likeliest
+    return body
 
 
 class Asking:
@@ -29,12 +45,40 @@ class Asking:
         self._limit_s = limit_s
         self._resident: Optional[Resident] = None
         self._plans: Optional[socket.socket] = None
-        self._lines = _Lines()
+        self._lines = Lines()
         self._count = 0
 
-    def ask(
-        self, server: Server, plan: Dict[str, Any], deadline: float, on_done: Callable[[int], None] = lambda _done: None
+    def ask_each(
+        self,
+        server: Server,
+        path: str,
+        bodies: List[Dict[str, Any]],
+        deadline: float,
+        on_done: OnDone,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> List[Record]:
+        """Answers without a stream. Raises as `ask` does."""
+        plan = _plan(server, path, bodies)
+        plan.update(concurrency=_GATE_CONCURRENCY, stream=False, most_bytes=most_bytes)
+        return self.ask(server, plan, deadline, on_done)["records"]
+
+    def time_each(
+        self,
+        server: Server,
+        path: str,
+        bodies: List[Dict[str, Any]],
+        rehearsal: Dict[str, Any],
+        load: Tuple[Optional[int], Optional[List[float]]],
+        deadline: float,
+        on_done: OnDone,
     ) -> Dict[str, Any]:
+        """Streamed answers and how long they took: `records` and `duration_s`. `load`: concurrency and arrivals."""
+        plan = _plan(server, path, bodies)
+        most = _CHARACTERS_A_TOKEN * max(body["max_tokens"] for body in bodies) + 4096
+        plan.update(concurrency=load[0], arrivals_s=load[1], most_characters=most, rehearsal=rehearsal)
+        return self.ask(server, plan, deadline, on_done)
+
+    def ask(self, server: Server, plan: Dict[str, Any], deadline: float, on_done: OnDone) -> Dict[str, Any]:
         """The last line about this plan. Raises ServerFailed, TimedOut, Cancelled, BoxFailure."""
         client = self._resident
         if client is None or not client.is_alive:
@@ -99,17 +143,33 @@ class Asking:
         pass_fds = [theirs.detach(), out_write]
         env = {**site.environment(room), "HOTLAP_CLIENT_FDS": " ".join(map(str, pass_fds))}
         argv = [site.policy.python, os.path.join(room.own, "serving_client.py")]
-        self._lines = _Lines()
+        self._lines = Lines()
         self._resident = self._residents.move_in(room, argv, env, self._limit_s, pass_fds, {out_fd: self._lines.feed})
         return self._resident
 
 
-class _Lines:
+def _plan(server: Server, path: str, bodies: List[Dict[str, Any]]) -> Dict[str, Any]:
+    return {
+        "rehearsal": None,
+        "path": path,
+        "host": f"127.0.0.1:{server.port}",
+        "concurrency": None,
+        "arrivals_s": None,
+        "stream": True,
+        "most_characters": 0,
+        "most_bytes": 0,
+        "requests": bodies,
+    }
+
+
+class Lines:
+    """What a program in a room says, line by line; the last line is the one without `done`."""
+
     def __init__(self) -> None:
         self._parts: List[bytes] = []
         self.begin(lambda _done: None)
 
-    def begin(self, on_done: Callable[[int], None]) -> None:
+    def begin(self, on_done: OnDone) -> None:
         self._on_done = on_done
         self.last: Optional[Dict[str, Any]] = None
 

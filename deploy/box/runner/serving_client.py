@@ -148,6 +148,7 @@ class Client:
         self.started = time.perf_counter()
         if wires:
             await asyncio.gather(*(self.work(wire) for wire in wires))
+            self.tell({"done": self.done})
         for record in self.records[self.next if wires else 0 :]:
             record.error = failure or "no connection was left for it"
         ends = [record.last_s for record in self.records if record.last_s is not None]

@@ -26,6 +26,7 @@ _UNLISTED_NATS = 2.0
 _MOST_REGRET_NATS = 10.0
 #: Reading a text anew cuts it here and there into other tokens than it was written with.
 _AUDIT_SLACK = 0.05
+_MANY = 8
 _LEAST_TOKENS_OF_ALL = 0.98
 _LEAST_TOKENS_OF_ONE = 0.9
 
@@ -152,9 +153,8 @@ def forced(places: Sequence[Place], records: Sequence[Dict[str, Any]], tolerance
     baseline, measured = math.exp(-best / count), math.exp(min(-chosen / count, 700.0))
     off = (measured - baseline) / baseline
     prose = (
-        f"On secret prompts, the perplexity of the server's choices by the reference engine's table is {measured:.4g}, "
-        f"{off:.2%} above the {baseline:.4g} of the reference's own; {tolerance:.2%} are allowed. "
-        f"{agreed} of {count} choices are the same."
+        f"On secret prompts its choices have the perplexity {measured:.4g}, {off:.2%} above the {baseline:.4g} of the "
+        f"pristine engine; {tolerance:.2%} are allowed. {agreed} of {count} choices are the same."
     )
     lines: Lines = [
         ("forced_perplexity", _number(measured)),
@@ -177,7 +177,10 @@ def _look_up(top: Dict[str, float], text: str) -> float:
 
 
 def regrets(text: str, body: Any) -> List[float]:
-    """Of each token of `text`, which stood at the end of what the reference was given to read. Raises Unusable."""
+    """Of each token of `text`, which stood at the end of what the reference was given to read. Raises Unusable.
+
+    Half a character cannot be written as text: what comes after it was read as something else and says nothing.
+    """
     logprobs = first_choice(body).get("logprobs") or {}
     tokens, values, tops = (logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs"))
     if not (isinstance(tokens, list) and isinstance(values, list) and isinstance(tops, list)):
@@ -187,6 +190,7 @@ def regrets(text: str, body: Any) -> List[float]:
     end = len(tokens) - (written if isinstance(written, int) and 0 <= written <= len(tokens) else 1)
     found: List[float] = []
     left = len(text)
+    whole = text.find("\ufffd") if "\ufffd" in text else len(text)
     # From the end, because what stands at the beginning (a token for the start of a text) differs among engines.
     for token, value, top in reversed(list(zip(tokens[:end], values, tops))):
         if left <= 0:
@@ -194,22 +198,26 @@ def regrets(text: str, body: Any) -> List[float]:
         left -= len(str(token))
         likeliest = max((float(item) for item in (top or {}).values() if is_logprob(item)), default=0.0)
         likelihood = float(value) if is_logprob(value) else -_MOST_REGRET_NATS
-        found.append(min(max(likeliest - likelihood, 0.0), _MOST_REGRET_NATS))
+        if left < whole:
+            found.append(min(max(likeliest - likelihood, 0.0), _MOST_REGRET_NATS))
     return found
 
 
 def audit(all_regrets: Sequence[Sequence[float]], tolerance: float) -> Verdict:
-    """`all_regrets`: of each answer that was drawn."""
-    flat = [regret for answer in all_regrets for regret in answer]
+    """`all_regrets`: of each answer that was drawn. Of many, the worst one does not count: a text may be read in odd ways."""
+    told = sorted((answer for answer in all_regrets if answer), key=lambda answer: sum(answer) / len(answer))
+    if len(told) >= _MANY:
+        told.pop()
+    flat = [regret for answer in told for regret in answer]
     if not flat:
         return Verdict([], "The answers of the timed run hold no text that could be checked.")
     off = math.exp(min(sum(flat) / len(flat), 700.0)) - 1
     allowed = tolerance + _AUDIT_SLACK
     prose = (
-        f"Read by the reference engine, {len(all_regrets)} answers of the timed run are {off:.2%} less likely a token than "
-        f"what it would have written; {allowed:.2%} are allowed."
+        f"Read by the pristine engine, {len(told)} answers of the timed run are {off:.2%} less likely a token than what "
+        f"it would have written; {allowed:.2%} are allowed."
     )
-    lines: Lines = [("audited_answers", str(len(all_regrets))), ("audit_off", _number(off)), ("audit", prose)]
+    lines: Lines = [("audited_answers", str(len(told))), ("audit_off", _number(off)), ("audit", prose)]
     return Verdict(lines, None if off <= allowed else prose)
 
 
@@ -222,7 +230,7 @@ def counts(found: Sequence[int], asked: int) -> Verdict:
         return Verdict(lines, None)
     return Verdict(
         lines,
-        f"The answers hold {total} tokens by the reference's tokenizer, {len(found) * asked} were asked for; "
+        f"The answers hold {total} tokens as the pristine engine counts them, {len(found) * asked} were asked for; "
         f"{short} of {len(found)} answers are too short.",
     )
 

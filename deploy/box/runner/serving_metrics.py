@@ -89,6 +89,25 @@ def measure(
     return found
 
 
+_OF_ENGINE = (
+    "duration", "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput", "output_throughput",
+    "total_token_throughput",
+)  # fmt: skip
+
+
+def of_engine(result: Mapping[str, Any], asked: int) -> Optional[Dict[str, float]]:
+    """What the engine's own client reports, by the same names; None where that is not what was asked for."""
+    found: Dict[str, float] = {"completed": asked, "failed": 0}
+    if result.get("completed") != asked or result.get("failed", 0) != 0:
+        return None
+    names = [*_OF_ENGINE, *(f"{kind}_{name}_ms" for name in _LATENCIES for kind in ("mean", "median", "std", "p99"))]
+    for name in names:
+        value = result.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            found[name] = value
+    return found if "request_throughput" in found else None
+
+
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """Between two neighbours in proportion."""
     place = (len(ordered) - 1) * percent / 100

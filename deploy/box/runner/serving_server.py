@@ -15,8 +15,8 @@ from serving_residents import Resident, Residents
 
 PROGRAMS = ("serving_launcher", "serving_install", "serving_unpack")
 #: Nothing is fetched and nobody is told, network or not.
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "DO_NOT_TRACK": "1",
+OFFLINE = {
+    "HF_HUBOFFLINE": "1", "TRANSFORMERSOFFLINE": "1", "HF_DATASETSOFFLINE": "1", "DO_NOT_TRACK": "1",
     "VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false",
 }  # fmt: skip
 _MESSAGE_BYTES = 65_536
@@ -71,7 +71,7 @@ class Server:
         order_fd = hand_in(json.dumps(order).encode(), site.scratch)
         archive = [] if archive_fd is None else [archive_fd]
         pass_fds = [order_fd, theirs.detach(), their_dial.detach(), *archive]
-        env = {**site.environment(room), **_OFFLINE, "HF_HOME": os.path.join(room.cache, "huggingface")}
+        env = {**site.environment(room), **OFFLINE, "HF_HOME": os.path.join(room.cache, "huggingface")}
         env["HOTLAP_SERVING_FDS"] = " ".join(map(str, [*pass_fds, *([] if archive else [-1])]))
         argv = [site.policy.python, os.path.join(room.own, "serving_launcher.py")]
         control_fd = os.dup(self._control.fileno())

@@ -19,36 +19,29 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import serving_bench
 import serving_gate as gate
-import serving_metrics as metrics
 from contained_process import EXIT_TIMEOUT, Command
 from events import EventLog, utc_now
 from job_site import JobSite
 from job_uid import take_job_uid
 from protocol import BoxFailure, StageReport, StageSpec
-from serving_asking import Asking
+from serving_asking import Asking, OnDone, Record, completion
 from serving_engine import ASK, Engine, Model, engine_at, find_model, list_pythons, no_engine, read_answer
-from serving_prompts import FIXED, SecretStream, gate_prompt, words
+from serving_load import Load
+from serving_prompts import FIXED
+from serving_reference import Reference, TimedAnswers
 from serving_residents import Cancelled, Residents, TimedOut
-from serving_server import Server, ServerFailed, tail_of
-from serving_spec import EngineSpec, PhaseReport, ServingFailure, ServingReport, Shape
+from serving_server import PROGRAMS, Server, ServerFailed, tail_of
+from serving_spec import EngineSpec, PhaseReport, ServingFailure, ServingReport
 
 _EXIT_FAILED = 112
 _EXIT_CRASHED = 1
 _CLEANUP_S = 60.0
 _ASK_S = 60.0
 _GATE_TOKENS = 50
-_SECRET_PROMPTS = 12
-_CHOICES_EACH = 8
-#: What an engine names beside the token that it took; five is what all can do.
-_LIKELIEST = 5
-_GATE_CONCURRENCY = 8
-#: Of one answer without a stream: fifty tokens with all that is told of them.
-_ANSWER_BYTES = 512 * 1024
-_READ_BYTES = 16 * 1024 * 1024
-_CHARACTERS_A_TOKEN = 100
 _DETAIL_CHARACTERS = 3000
 
 
@@ -83,16 +76,15 @@ class ServingStages:
         self._root = root
         self._programs = programs
         self._residents = Residents(site.wakeups, site.on_processes)
-        limit_s = sum(stage.timeout_s for stage in site.job.stages)
-        self._client = Asking(site, self._residents, take_job_uid(), programs(("serving_client", "serving_answer")), limit_s)
+        self._limit_s = sum(stage.timeout_s for stage in site.job.stages)
+        self._client_uid = take_job_uid()
+        client = programs(("serving_client", "serving_answer"))
+        self._asking = Asking(site, self._residents, self._client_uid, client, self._limit_s)
         self._server: Optional[Server] = None
-        self._engine: Optional[Engine] = None
-        self._judge: Optional[Engine] = None
-        self._model: Optional[Model] = None
+        self._reference: Optional[Reference] = None
+        self._load: Optional[Load] = None
         self._report = ServingReport()
         self._stage = ""
-        #: What the audit draws from: shape, prompts, records of the timed run.
-        self._timed: List[Tuple[Shape, List[str], List[Dict[str, Any]]]] = []
 
     def run(self, index: int, stage: StageSpec) -> StageReport:
         """Raises BoxFailure and OSError: what goes wrong with the submission is in the report."""
@@ -125,7 +117,7 @@ class ServingStages:
         return report
 
     def close(self) -> None:
-        self._client.move_out()
+        self._asking.move_out()
         self._stop_server()
         self._residents.move_all_out()
 
@@ -147,12 +139,10 @@ class ServingStages:
             yield started + limit_s
         except TimedOut:
             phase.outcome = "timed-out"
-            detail = tail_of(self._server) if self._server is not None else ""
-            raise Failed("timeout", f"Stopped: {name} was not done within {limit_s:g} s.", detail) from None
+            raise Failed("timeout", f"Stopped: {name} was not done within {limit_s:g} s.", self._tail()) from None
         except ServerFailed as failed:
             phase.outcome = "failed"
-            detail = tail_of(self._server) if self._server is not None else ""
-            raise Failed(failed.kind, failed.summary, detail) from None
+            raise Failed(failed.kind, failed.summary, self._tail()) from None
         except Failed:
             phase.outcome = "failed"
             raise
@@ -162,49 +152,76 @@ class ServingStages:
         finally:
             phase.duration_ms = (time.monotonic() - started) * 1000
 
-    # --- test -------------------------------------------------------------------------------------------------------
+    def _note(self, text: str) -> None:
+        self._report.phases[-1].note = text
 
-    def _test(self, report: StageReport) -> None:
-        spec = self._spec
-        self._look_around()
-        places: List[gate.Place] = []
-        if "strong" in spec.gates:
-            with self._phase("reference", "reference", spec.startup_timeout_s + spec.gate_timeout_s):
-                places = self._ask_reference()
-        self._server = self._new_server("server")
-        with self._phase("install", "installing", spec.install_timeout_s) as deadline:
-            archive_fd, self._archive_fd = self._archive_fd, None
-            assert self._engine is not None and self._model is not None
-            limit_s = spec.install_timeout_s + spec.startup_timeout_s + sum(stage.timeout_s for stage in self._site.job.stages)
-            self._server.move_in(self._engine, self._model, self._fills(), spec.arguments, archive_fd, limit_s)
-            self._report.phases[-1].note = self._server.install(deadline)
-        with self._phase("server", "starting", spec.startup_timeout_s) as deadline:
-            self._server.start(deadline)
-        with self._phase("gate", "gate", spec.gate_timeout_s) as deadline:
-            if "compatible" in spec.gates:
-                self._take(report, self._compatible(deadline))
-            if places:
-                records = self._ask(self._server, self._engine.spec, self._bodies([place.text for place in places], 1, 0), deadline)
-                self._take(report, gate.forced(places, records, spec.tolerance))
+    def _note_progress(self, of: int) -> OnDone:
+        return lambda done: self._events.write("progress", stage=self._stage, done=done, of=of)
 
-    def _compatible(self, deadline: float) -> gate.Verdict:
-        assert self._server is not None and self._engine is not None
-        bodies = self._bodies(list(self._spec.prompts or FIXED), _GATE_TOKENS, 1)
-        records = self._ask(self._server, self._engine.spec, bodies, deadline)
-        return gate.compatible(records, self._spec.baseline, self._spec.tolerance)
+    def _tail(self) -> str:
+        return tail_of(self._server) if self._server is not None else ""
 
     def _take(self, report: StageReport, verdict: gate.Verdict) -> None:
         report.lines += verdict.lines
         if verdict.failure is not None:
-            raise Failed("wrong", verdict.failure, tail_of(self._server) if self._server is not None else "")
+            raise Failed("wrong", verdict.failure, self._tail())
 
-    def _look_around(self) -> None:
-        """Raises BoxFailure."""
-        if self._site.policy.is_container:
+    # --- test -------------------------------------------------------------------------------------------------------
+
+    def _test(self, report: StageReport) -> None:
+        spec = self._spec
+        engine, model = self._look_around()
+        assert self._reference is not None
+        places: List[gate.Place] = []
+        if "strong" in spec.gates:
+            with self._phase("reference", "reference", spec.startup_timeout_s + spec.gate_timeout_s):
+                places = self._reference.find_places()
+        self._server = self._new_server("server")
+        with self._phase("install", "installing", spec.install_timeout_s) as deadline:
+            archive_fd, self._archive_fd = self._archive_fd, None
+            limit_s = spec.install_timeout_s + self._limit_s
+            self._server.move_in(engine, model, self._fills(), spec.arguments, archive_fd, limit_s)
+            self._note(self._server.install(deadline))
+        with self._phase("server", "starting", spec.startup_timeout_s) as deadline:
+            self._server.start(deadline)
+        with self._phase("gate", "gate", spec.gate_timeout_s) as deadline:
+            if "compatible" in spec.gates:
+                prompts = spec.prompts or FIXED
+                records = self._ask([completion(spec.model, prompt, _GATE_TOKENS, 1) for prompt in prompts], deadline)
+                self._take(report, gate.compatible(records, spec.baseline, spec.tolerance))
+            if places:
+                records = self._ask([completion(spec.model, place.text, 1) for place in places], deadline)
+                self._take(report, gate.forced(places, records, spec.tolerance))
+
+    def _ask(self, bodies: List[Dict[str, object]], deadline: float) -> List[Record]:
+        assert self._server is not None
+        path = self._spec.engine.completions
+        return self._asking.ask_each(self._server, path, bodies, deadline, self._note_progress(len(bodies)))
+
+    def _look_around(self) -> Tuple[Engine, Model]:
+        """What of the box is needed, and who works with it. Raises BoxFailure."""
+        site, spec = self._site, self._spec
+        if site.policy.is_container:
             raise BoxFailure("sandbox-failed", "models are served in bubblewrap's rooms only, and this box has containers")
-        self._model = find_model(self._spec.model, self._root)
-        self._engine = self._find_engine(self._spec.engine)
-        self._judge = self._engine if self._spec.reference is None else self._find_engine(self._spec.reference)
+        model = find_model(spec.model, self._root)
+        engine = self._find_engine(spec.engine)
+        judge = engine if spec.reference is None else self._find_engine(spec.reference)
+        bench = self._programs(serving_bench.PROGRAMS)
+        engine_client = serving_bench.EngineClient(site, spec, self._residents, self._client_uid, bench, model)
+        self._load = Load(spec, self._seed, engine, self._asking, engine_client)
+        self._reference = Reference(
+            spec=spec,
+            engine=judge,
+            model=model,
+            arguments=spec.arguments if judge is engine else [],
+            fills=self._fills(),
+            seed=self._seed,
+            asking=self._asking,
+            new_server=self._new_server,
+            end_server=self._end,
+            note_progress=self._note_progress,
+        )
+        return engine, model
 
     def _find_engine(self, spec: EngineSpec) -> Engine:
         site = self._site
@@ -215,7 +232,6 @@ class ServingStages:
             room = site.make_room("look", {}, folders=engine_at(spec, python, None).folders)
             try:
                 argv = [python, "-I", "-c", ASK, spec.package]
-                # Other environments than the job's own are looked into as they are.
                 command = Command(argv, site.environment(room), _ASK_S, on_processes=site.on_processes)
                 answer = read_answer(site.run(room, command).stdout)
             finally:
@@ -224,175 +240,48 @@ class ServingStages:
                 return engine_at(spec, python, answer)
         raise no_engine(spec, pythons)
 
-    # --- the pristine engine ----------------------------------------------------------------------------------------
-
-    def _ask_reference(self) -> List[gate.Place]:
-        stream = SecretStream(self._seed, "gate")
-        prompts = [gate_prompt(stream) for _ in range(_SECRET_PROMPTS)]
-
-        def ask(server: Server, engine: Engine, deadline: float) -> List[gate.Place]:
-            records = self._ask(server, engine.spec, self._bodies(prompts, _GATE_TOKENS, _LIKELIEST), deadline, 1.0)
-            return gate.find_places(prompts, [record["body"] for record in records], _CHOICES_EACH, stream)
-
-        return self._with_reference("reference", ask)
-
-    def _with_reference(self, name: str, use: Callable[[Server, Engine, float], Any]) -> Any:
-        """Starts the pristine engine in a room of its own, for as long as `use` takes. Raises BoxFailure, Cancelled."""
-        assert self._judge is not None and self._model is not None
-        spec = self._spec
-        server = self._new_server(name)
-        started = time.monotonic()
-        limit_s = spec.startup_timeout_s + spec.gate_timeout_s
-        try:
-            arguments = spec.arguments if self._judge is self._engine else []
-            server.move_in(self._judge, self._model, self._fills(), arguments, None, limit_s)
-            server.start(started + spec.startup_timeout_s)
-            return use(server, self._judge, started + limit_s)
-        except ServerFailed as failed:
-            raise BoxFailure("runner-crashed", f"the pristine engine: {failed.summary} {tail_of(server)[-1000:]}") from None
-        except gate.Unusable as error:
-            raise BoxFailure("tool-missing", f"the pristine engine cannot judge: {error}") from None
-        except TimedOut:
-            raise BoxFailure("runner-crashed", f"the pristine engine took too long. {tail_of(server)[-1000:]}") from None
-        finally:
-            self._end(server)
-
-    def _end(self, server: Server) -> None:
-        if self._site.policy.kind == "none":
-            # Without a namespace all of it can only be told from us by being all that is left.
-            self._client.move_out()
-        server.move_out()
-
     def _new_server(self, name: str) -> Server:
-        return Server(self._site, self._residents, name, self._programs(("serving_launcher", "serving_install", "serving_unpack")))
+        return Server(self._site, self._residents, name, self._programs(PROGRAMS))
 
     def _fills(self) -> Dict[str, str]:
         return {"model_name": self._spec.model, "tensor_parallel": str(self._spec.tensor_parallel)}
 
-    # --- asking -----------------------------------------------------------------------------------------------------
-
-    def _bodies(self, prompts: List[str], tokens: int, likeliest: int) -> List[Dict[str, Any]]:
-        body: Dict[str, Any] = {"model": self._spec.model, "max_tokens": tokens, "temperature": 0}
-        if likeliest > 0:
-            body["logprobs"] = likeliest
-        return [{**body, "prompt": prompt} for prompt in prompts]
-
-    def _ask(
-        self,
-        server: Server,
-        engine: EngineSpec,
-        bodies: List[Dict[str, Any]],
-        deadline: float,
-        must: float = 0.0,
-        path: Optional[str] = None,
-        most_bytes: int = _ANSWER_BYTES,
-    ) -> List[Dict[str, Any]]:
-        """Records of answers without a stream. `must`: the share of them without which nothing can be judged."""
-        plan = self._plan(server, path or engine.completions, bodies)
-        plan.update(concurrency=_GATE_CONCURRENCY, stream=False, most_bytes=most_bytes)
-        records = self._client.ask(server, plan, deadline, self._note_progress(len(bodies)))["records"]
-        failed = [record["error"] for record in records if record["error"] is not None]
-        if len(failed) > (1 - must) * len(records):
-            raise gate.Unusable(f"{len(failed)} of {len(records)} requests failed: {failed[0]}")
-        return records
-
-    def _plan(self, server: Server, path: str, bodies: List[Dict[str, Any]]) -> Dict[str, Any]:
-        return {
-            "rehearsal": None,
-            "path": path,
-            "host": f"127.0.0.1:{server.port}",
-            "concurrency": None,
-            "arrivals_s": None,
-            "stream": True,
-            "most_characters": 0,
-            "most_bytes": 0,
-            "requests": bodies,
-        }
-
-    def _note_progress(self, of: int) -> Callable[[int], None]:
-        return lambda done: self._events.write("progress", stage=self._stage, done=done, of=of)
-
-    # --- benchmark and leaderboard ----------------------------------------------------------------------------------
-
-    def _measure(self, stage: StageSpec, report: StageReport) -> None:
-        self._timed = []
-        for number, shape in enumerate(self._spec.shapes):
-            with self._phase(f"shape {number}", "running", self._spec.benchmark_timeout_s) as deadline:
-                found = self._measure_shape(stage, number, shape, deadline)
-            named = [(name, _figure(value)) for name, value in found.items()]
-            report.lines += [(f"shape_{number}_{name}", value) for name, value in named]
-            if number == 0:
-                report.lines += named
-        if stage.mode == "leaderboard" and "strong" in self._spec.gates and self._spec.audited > 0:
-            self._audit(report)
-
-    def _measure_shape(self, stage: StageSpec, number: int, shape: Shape, deadline: float) -> Dict[str, float]:
-        spec, server, engine = self._spec, self._server, self._engine
-        assert server is not None and engine is not None
-        stream = SecretStream(self._seed, f"{stage.name}/{number}")
-        prompts = [words(stream, shape.input_len) for _ in range(shape.num_prompts)]
-        body = {
-            "model": spec.model, "max_tokens": shape.output_len, "temperature": 0, "stream": True,
-            "stream_options": {"include_usage": True}, **engine.spec.request,
-        }  # fmt: skip
-        plan = self._plan(server, engine.spec.completions, [{**body, "prompt": prompt} for prompt in prompts])
-        plan["rehearsal"] = {**body, "prompt": words(stream, shape.input_len)}
-        plan.update(concurrency=spec.concurrency, most_characters=_CHARACTERS_A_TOKEN * shape.output_len + 4096)
-        if spec.request_rate is not None:
-            plan["arrivals_s"] = _arrivals(stream, shape.num_prompts, spec.request_rate)
-        seen = self._client.ask(server, plan, deadline, self._note_progress(shape.num_prompts))
-        records = seen["records"]
-        fault = metrics.find_fault(records, shape.output_len)
-        if fault is not None:
-            raise Failed("wrong", fault, tail_of(server))
-        self._timed.append((shape, prompts, records))
-        return metrics.measure(records, seen["duration_s"], shape.input_len, spec.goodput_ms)
-
-    def _audit(self, report: StageReport) -> None:
-        with self._phase("cleanup", "cleanup", _CLEANUP_S):
-            report.stdout, report.stderr = self._stop_server()
-        with self._phase("audit", "auditing", self._spec.startup_timeout_s + self._spec.gate_timeout_s):
-            for verdict in self._with_reference("audit", self._read_answers):
-                self._take(report, verdict)
+    def _end(self, server: Server) -> None:
+        if self._site.policy.kind == "none":
+            # Without a namespace all of it can only be told from us by being all that is left.
+            self._asking.move_out()
+        server.move_out()
 
     def _stop_server(self) -> Tuple[str, str]:
+        """What it said."""
         server, self._server = self._server, None
         if server is None:
             return "", ""
         self._end(server)
         return server.output().text(), server.errors().text()
 
-    def _read_answers(self, server: Server, engine: Engine, deadline: float) -> List[gate.Verdict]:
-        stream = SecretStream(self._seed, "audit")
-        verdicts: List[gate.Verdict] = []
-        pairs = [(prompt, record["text"]) for _, prompts, records in self._timed for prompt, record in zip(prompts, records)]
-        drawn = [pairs[index] for index in stream.sample(self._spec.audited, len(pairs))]
-        bodies = [{**body, "echo": True} for body in self._bodies([prompt + text for prompt, text in drawn], 1, _LIKELIEST)]
-        read = self._ask(server, engine.spec, bodies, deadline, 1.0, most_bytes=_READ_BYTES)
-        found = [gate.regrets(text, record["body"]) for (_, text), record in zip(drawn, read)]
-        if engine.spec.tokenize is not None:
-            for shape, _, records in self._timed:
-                texts = [record["text"] for record in records]
-                counted = self._count_tokens(server, engine.spec, engine.spec.tokenize, texts, deadline)
-                verdicts.append(gate.counts(counted, shape.output_len))
-        verdicts.append(gate.audit(found, self._spec.tolerance))
-        return verdicts
+    # --- benchmark and leaderboard ----------------------------------------------------------------------------------
 
-    def _count_tokens(self, server: Server, engine: EngineSpec, path: str, texts: List[str], deadline: float) -> List[int]:
-        bodies = [{"model": self._spec.model, "prompt": text, "add_special_tokens": False} for text in texts]
-        records = self._ask(server, engine, bodies, deadline, 1.0, path, _READ_BYTES)
-        counted = [record["body"].get("count") if isinstance(record["body"], dict) else None for record in records]
-        if not all(isinstance(count, int) for count in counted):
-            raise gate.Unusable(f"{path} does not answer with a `count`")
-        return counted
-
-
-def _arrivals(stream: SecretStream, count: int, rate: float) -> List[float]:
-    found, now = [], 0.0
-    for _ in range(count):
-        found.append(now)
-        now += stream.seconds_until_next(rate)
-    return found
+    def _measure(self, stage: StageSpec, report: StageReport) -> None:
+        spec = self._spec
+        assert self._server is not None and self._load is not None and self._reference is not None
+        timed: List[TimedAnswers] = []
+        for number, shape in enumerate(spec.shapes):
+            with self._phase(f"shape {number}", "running", spec.benchmark_timeout_s) as deadline:
+                on_done = self._note_progress(shape.num_prompts)
+                found = self._load.measure(self._server, f"{stage.name}/{number}", shape, deadline, on_done)
+                self._note(found.client)
+            timed.append(found.answers)
+            named = [(name, _figure(value)) for name, value in found.figures.items()]
+            report.lines += [(f"shape_{number}_{name}", value) for name, value in named]
+            if number == 0:
+                report.lines += named
+        if stage.mode == "leaderboard" and "strong" in spec.gates and spec.audited > 0:
+            with self._phase("cleanup", "cleanup", _CLEANUP_S):
+                report.stdout, report.stderr = self._stop_server()
+            with self._phase("audit", "auditing", spec.startup_timeout_s + spec.gate_timeout_s):
+                for verdict in self._reference.read_answers(timed):
+                    self._take(report, verdict)
 
 
 def _figure(value: float) -> str:

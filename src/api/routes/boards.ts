@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { countBoardEntries, listBoardPage } from '../../db/board.ts';
 import { listLeaderboardsFor, loadTaskVersions } from '../../db/leaderboards.ts';
-import type { Task } from '../../domain/task.ts';
+import type { ServingDefinition } from '../../domain/serving-task.ts';
+import { scoreUnit, type Task } from '../../domain/task.ts';
 import { enterBoard, gpuOf, pageOf } from '../board-access.ts';
 import { security } from '../document.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -10,12 +11,23 @@ import { failures, limitQuery, nameParam, offsetQuery, time } from '../schemas.t
 
 const MAX_PAGE = 1000;
 
+const modelConfig = z
+  .object({
+    model_name: z.string(),
+    tensor_parallel: z.int(),
+    benchmark_shapes: z.array(z.object({ num_prompts: z.int(), input_len: z.int(), output_len: z.int() })),
+    ranking_metric: z.string(),
+    perplexity_baseline: z.number(),
+    perplexity_tolerance: z.number(),
+  })
+  .meta({ id: 'ModelConfig' });
+
 const taskBody = z
   .object({
     lang: z.string(),
     description: z.string(),
     files: z.record(z.string(), z.string()).describe('Name -> text; `@SUBMISSION@` is the place of yours'),
-    config: z.object({ main: z.string() }),
+    config: z.union([z.object({ main: z.string() }), modelConfig]),
     libraries: z.array(z.string()),
     tests: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
     benchmarks: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
@@ -25,6 +37,7 @@ const taskBody = z
     ranking_by: z.string(),
     multi_gpu: z.boolean(),
     score_ascending: z.boolean().describe('True: a lower score is better'),
+    score_unit: z.string().describe('`s`, or what the metric of a model task is measured in'),
   })
   .meta({ id: 'Task' });
 
@@ -190,8 +203,8 @@ function bodyOf(task: Task): z.infer<typeof taskBody> {
   return {
     lang: task.lang,
     description: task.description,
-    files: { ...task.files, [task.submissionFile]: '@SUBMISSION@' },
-    config: { main: task.main },
+    files: task.serving ? {} : { ...task.files, [task.submissionFile]: '@SUBMISSION@' },
+    config: task.serving ? modelConfigOf(task.serving) : { main: task.main },
     libraries: [],
     tests: task.tests.map(caseObject),
     benchmarks: task.benchmarks.map(caseObject),
@@ -201,6 +214,23 @@ function bodyOf(task: Task): z.infer<typeof taskBody> {
     ranking_by: task.rankingBy,
     multi_gpu: task.multiGpu,
     score_ascending: task.scoreAscending,
+    score_unit: scoreUnit(task),
+  };
+}
+
+/** In the words of task.yml. */
+function modelConfigOf(serving: ServingDefinition): z.infer<typeof modelConfig> {
+  return {
+    model_name: serving.modelName,
+    tensor_parallel: serving.tensorParallel,
+    benchmark_shapes: serving.shapes.map((shape) => ({
+      num_prompts: shape.numPrompts,
+      input_len: shape.inputLen,
+      output_len: shape.outputLen,
+    })),
+    ranking_metric: serving.metric,
+    perplexity_baseline: serving.baseline,
+    perplexity_tolerance: serving.tolerance,
   };
 }
 

@@ -1,0 +1,53 @@
+/**
+ * What a run that served a model says about itself, as text: the gate, and a table of figures for each shape. Both come
+ * from the run's result lines.
+ */
+import { decimal } from '../domain/result-lines.ts';
+import { servingMetric, shownMetrics } from '../domain/serving-metrics.ts';
+import { formatValue } from './measure.ts';
+
+/** Whether the lines are those of such a run. */
+export function isServingRun(lines: ReadonlyMap<string, string>): boolean {
+  return lines.has('measured_perplexity') || lines.has('shape_0_completed');
+}
+
+/** The gate in sentences, as far as there was one. */
+export function gateText(lines: ReadonlyMap<string, string>): string {
+  return ['gate', 'forced_gate', 'audit'].flatMap((key) => lines.get(key) ?? []).join('\n');
+}
+
+/** One table a shape; empty where nothing was measured. Mean, median and 99th percentile stand beside each other. */
+export function servingTables(lines: ReadonlyMap<string, string>): string[] {
+  const tables: string[] = [];
+  for (let shape = 0; lines.has(`shape_${shape}_completed`); shape++) {
+    const at = (name: string) => decimal(lines.get(`shape_${shape}_${name}`) ?? '');
+    const requests = at('completed');
+    const tokensIn = Math.round(at('total_input_tokens') / requests);
+    const tokensOut = Math.round(at('total_output_tokens') / requests);
+    tables.push(
+      [
+        `shape ${shape}: ${requests} requests in ${formatValue(at('duration'))} s`,
+        `tokens   ${tokensIn} in, ${tokensOut} out`,
+        ...shownMetrics.flatMap(({ label, names }) => (names.length === 1 ? row(label, names, at) : [])),
+        LATENCY_HEAD,
+        ...shownMetrics.flatMap(({ label, names }) => (names.length > 1 ? row(label, names, at) : [])),
+      ].join('\n'),
+    );
+  }
+  return tables;
+}
+
+/** Beside each other on a phone. */
+const LABEL_CHARS = 9;
+const VALUE_CHARS = 8;
+
+/** Over the columns of latencies. */
+const LATENCY_HEAD = `${''.padEnd(LABEL_CHARS)}${['mean', 'median', 'p99'].map((word) => word.padStart(VALUE_CHARS)).join('')}`;
+
+function row(label: string, names: string[], at: (name: string) => number): string[] {
+  const values = names.map(at);
+  if (values.some((value) => !Number.isFinite(value))) return [];
+  const unit = servingMetric(names[0] ?? '', 0)?.unit ?? '';
+  const cells = values.map((value) => formatValue(value).padStart(VALUE_CHARS));
+  return [`${label.padEnd(LABEL_CHARS)}${cells.join('')} ${unit}`];
+}
