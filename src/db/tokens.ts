@@ -71,6 +71,7 @@ export async function insertToken(
  */
 export async function hasRoomForToken(tx: Db, user: { id: string; name: string }): Promise<boolean> {
   await saveUser(tx, user);
+  await tx`select from hotlap.users where id = ${user.id} for update`;
   const [live] = await tx<{ count: number }[]>`
     select count(*) as count from hotlap.api_tokens
     where user_id = ${user.id} and kind = any(${ownTokenKinds}) and revoked_at is null`;
