@@ -82,14 +82,12 @@ async function sourceOf(interaction: ChatInputCommandInteraction): Promise<Probl
   const [url, branch, folder] = ['git', 'branch', 'folder'].map((name) => options.getString(name));
   const archive = options.getAttachment('archive');
   if (archive && url) throw new UserError('two-sources');
+  if (!url && (branch || folder)) throw new UserError('no-repository');
   if (archive) {
     const bytes = await downloadAttachment(archive, MAX_ARCHIVE_BYTES);
     return { kind: 'archive', name: archive.name, bytes };
   }
-  if (!url) {
-    if (branch || folder) throw new UserError('no-repository');
-    return null;
-  }
+  if (!url) return null;
   return { kind: 'git', url: url.trim(), branch: branch?.trim() ?? null, folder: folder?.trim() ?? null };
 }
 

@@ -64,6 +64,8 @@ async function openGit(source: Extract<ProblemSource, { kind: 'git' }>, scratch:
   const top = join(scratch, 'files');
   await writeFiles(top, files);
   const more = skipped.length > MAX_NAMED_LINKS ? ', …' : '';
+  if (folder !== null && !(await hasSets(top)))
+    throw new UserError('no-problem-sets', { source: `the folder ${folder} of ${url}` });
   return {
     root: folder === null ? await findSets(top, url) : top,
     origin: { kind: 'git', url, branch, folder, commit: commit.hash },

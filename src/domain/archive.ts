@@ -185,7 +185,8 @@ export async function readTar(
   let seen = 0;
   // Padding, headers and long names count too: a stream of nothing else must end as well.
   const maxStream = rules.maxBytes + rules.maxEntries * 4096 + 1_000_000;
-  const parser = new Parser({ strict: true });
+  // Nor does it unpack zstd by itself: a kilobyte of that fills the memory within one write.
+  const parser = new Parser({ strict: true, zstd: false });
   const guarded = (work: () => void) => {
     if (failure !== null) return;
     try {

@@ -141,6 +141,10 @@ describe('problems and rejudges', () => {
       [{ git: 'http://127.0.0.1/x' }, /only https, ssh and file/],
       [{ git: 'https://127.0.0.1:9/x' }, /cannot be reached/],
       [{ folder: 'problems' }, /belong to a repository/],
+      [
+        { folder: 'x', archive: { name: 'a.zip', bytes: zipOf({ 'x/s.yaml': 'name: x\n' }) } },
+        /belong to a repository/,
+      ],
     ];
     for (const [options, sentence] of refusals) {
       const refused = await sync(options);

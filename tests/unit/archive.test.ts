@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSource } from '../../src/catalog/source.ts';
@@ -147,6 +147,11 @@ const hostile: [string, () => Uint8Array, RegExp][] = [
     'a tar that is compressed twice',
     () => gzipSync(tarGz([{ name: 'a', content: 'x' }])),
     /compressed twice/,
+  ],
+  [
+    'a tar that is compressed twice, the second time with zstd',
+    () => gzipSync(zstdCompressSync(tarOf([{ name: 'a', content: 'x' }]))),
+    /damaged/,
   ],
   [
     'a tar that is cut off',

@@ -82,6 +82,10 @@ describe('a repository', () => {
     await tag.close();
     for (const folder of ['../..', 'problems/s.yaml', 'nowhere', '/etc'])
       await expect(read({ folder })).rejects.toMatchObject({ code: 'git-refused' });
+    await expect(read({ branch: 'autumn/2026', folder: 'sets' })).rejects.toMatchObject({
+      code: 'no-problem-sets',
+      text: expect.stringContaining('the folder sets of file://'),
+    });
   });
 
   it('has its links left out and named, wherever they lead', async () => {
@@ -138,5 +142,6 @@ describe('a repository', () => {
     expect(await readdir(source.root)).toEqual(['s.yaml']);
     await source.close();
     expect(await readdir(path.join(outer, 'tmp'))).toEqual([]);
-  });
+    // Git packs and unpacks 100 MB several times over, on machines that are busy with other things.
+  }, 120_000);
 });
