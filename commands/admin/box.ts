@@ -127,6 +127,15 @@ export const boxGroup: AdminGroup = {
   },
 };
 
+/** One type, or several with commas or blanks between. */
+function readGpuTypes(text: string): string[] {
+  const types = text.split(/[\s,]+/).filter((word) => word !== '');
+  for (const gpu of types.length > 0 ? types : [text]) {
+    if (!/^[A-Za-z0-9][\w.-]{0,31}$/.test(gpu)) throw new UserError('box-gpu', { gpu });
+  }
+  return types;
+}
+
 function readSandbox(container: string | null): SandboxChoice {
   if (container === null) return { engine: 'bubblewrap' };
   const chosen = parseContainer(container);
@@ -144,7 +153,7 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
   const gpu = options.getString('gpu');
   const wish = {
     name,
-    gpuTypes: gpu === null ? null : gpu.split(/[\s,]+/).filter((word) => word !== ''),
+    gpuTypes: gpu === null ? null : readGpuTypes(gpu),
     slots: options.getInteger('slots'),
     unsafe: options.getBoolean('unsafe') ?? false,
     sandbox: readSandbox(options.getString('container')),

@@ -137,9 +137,22 @@ function openSocket({ host, port }: SshAddress): Socket {
   return sock;
 }
 
+/** What the system's error codes mean for an organiser. */
+const socketErrors: Record<string, string> = {
+  ENOTFOUND: 'there is no host of that name',
+  EAI_AGAIN: 'the name could not be looked up',
+  ECONNREFUSED: 'nothing listens on that port',
+  ECONNRESET: 'the other side closed the connection',
+  EHOSTUNREACH: 'no way leads there',
+  ENETUNREACH: 'no way leads there',
+  ETIMEDOUT: 'nothing answers there',
+};
+
 function connectError(cause: unknown, name: string): BoxError {
-  const { message, level } = cause as Error & { level?: string };
-  const words = `${name}: ${excerpt(message || String((cause as { code?: string }).code))}`;
+  const { message, level, code } = cause as Error & { level?: string; code?: string };
+  const said = excerpt(message || String(code));
+  const meaning = socketErrors[code ?? ''];
+  const words = `${name}: ${meaning ? `${meaning} (${said})` : said}`;
   if (level === 'client-authentication' || /authentication fail/i.test(message)) {
     return new BoxError('auth-refused', words, { cause });
   }

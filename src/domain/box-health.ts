@@ -1,4 +1,5 @@
 /** What counts as a healthy box: pure judgements over what it says of itself, in sentences for organisers. */
+import { CPU_TYPE } from './box.ts';
 import type { Canary, GpuHealth, ProbeReport } from './protocol.ts';
 
 /** One thing that was looked at. Only `bad` keeps a box from work. */
@@ -77,6 +78,37 @@ export function describeMachine(probe: ProbeReport): Finding[] {
     { name: 'Machine', state: 'ok', text: `${probe.hostname}: ${probe.cpu_count} × ${probe.cpu}, ${memory}` },
     { name: 'Software', state: 'ok', text: software.join(', ') },
   ];
+}
+
+/** The lanes of a machine that is being registered; a type that nothing found there bears out is worth a look. */
+export function judgeLanes(lanes: number, types: string[], probe: ProbeReport): Finding {
+  const text = `${lanes} for ${types.join(', ')}`;
+  const unproved = types.filter((type) => type.toUpperCase() !== CPU_TYPE);
+  if (probe.gpus.length > 0 || unproved.length === 0) return { name: 'Lanes', state: 'ok', text };
+  return {
+    name: 'Lanes',
+    state: 'warn',
+    text: `${text}, on your word: no GPU was found there. Leave \`gpu\` out, or see to the driver`,
+  };
+}
+
+/** Whether another box is the same machine; null when none is. */
+export function judgeNeighbours(
+  address: { host: string | null; port: number | null },
+  others: { name: string; kind: string; host: string | null; port: number | null }[],
+): Finding | null {
+  const host = address.host?.toLowerCase();
+  const same = others.filter(
+    (other) =>
+      other.kind === 'ssh' &&
+      host !== undefined &&
+      other.host?.toLowerCase() === host &&
+      other.port === address.port,
+  );
+  if (same.length === 0) return null;
+  const names = same.map(({ name }) => name).join(', ');
+  const text = `${names} is this machine too: jobs of both run at once and spoil each other's times. Remove one of them`;
+  return { name: 'Address', state: 'warn', text };
 }
 
 /** The machine as it is now beside what was registered. `at`: when the probe was answered. */

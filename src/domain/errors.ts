@@ -229,7 +229,7 @@ export const userErrors = {
   'no-problem-sets': {
     status: 422,
     text: 'There is no problem set in {source}.',
-    next: 'A set is a file NAME.yaml at the top or in a folder `problems`. Name the folder where it is somewhere else.',
+    next: 'A set is a file NAME.yaml at the top or in a folder `problems`. Where it is somewhere else in a repository, `folder` names the place.',
   },
   'plan-outdated': {
     status: 409,
@@ -248,7 +248,7 @@ export const userErrors = {
   },
   'rejudge-empty': {
     status: 409,
-    text: 'No ranked submission of `{leaderboard}` is among {scope}.',
+    text: '`{leaderboard}` has nothing to judge again; asked for were {scope}.',
     next: 'Only ranked submissions that have ended are judged again, on GPU types that the board still has.',
   },
   'rejudge-two-scopes': {
@@ -324,7 +324,12 @@ export const userErrors = {
   'box-not-stopped': {
     status: 409,
     text: '`{box}` is {state}: it is neither drained nor in quarantine.',
-    next: 'Nothing needs to be done; `/admin box doctor` looks it over.',
+    next: '`/admin box doctor` looks it over and says whether anything needs to be done.',
+  },
+  'box-gpu': {
+    status: 400,
+    text: '`{gpu}` is not a usable GPU type.',
+    next: 'Use 1 to 32 letters, digits, `-`, `_` or `.`, as leaderboards name it: `H100`, `MI300x8`. Left out, it comes from what is found there.',
   },
   'box-container': {
     status: 400,
@@ -376,7 +381,10 @@ export class UserError extends Error {
   constructor(code: UserErrorCode, details: Record<string, string | number> = {}) {
     const row: ErrorRow = userErrors[code];
     const fill = (template: string) =>
-      template.replace(/\{(\w+)\}/g, (_, name: string) => plain(String(details[name] ?? '?')));
+      template.replace(/\{(\w+)\}/g, (_, name: string) => {
+        const detail = String(details[name] ?? '?');
+        return name === OWN_WORDS ? detail : plain(detail);
+      });
     const text = fill(row.text);
     super(text);
     this.name = 'UserError';
@@ -388,6 +396,9 @@ export class UserError extends Error {
     this.details = details;
   }
 }
+
+/** The one detail that is always a sentence of our own, with its code in backticks. */
+const OWN_WORDS = 'remedy';
 
 /** A detail may be a stranger's text (a file name, a header line): no backtick, no control character, no length. */
 function plain(detail: string): string {

@@ -5,11 +5,19 @@
 import { runCanary } from '../boxes/canary.ts';
 import type { BoxPool } from '../boxes/pool.ts';
 import { scanHostKey } from '../boxes/ssh.ts';
-import { insertBox, notifyBoxes } from '../db/boxes.ts';
+import { insertBox, listBoxes, notifyBoxes } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import { CPU_TYPE, evenLanes, layOut, type NewBox, sandboxWish, servedTypes } from '../domain/box.ts';
 import { BoxError, boxErrorRemedies } from '../domain/box-error.ts';
-import { canaryText, describeMachine, type Finding, judgeCluster, judgeProbe } from '../domain/box-health.ts';
+import {
+  canaryText,
+  describeMachine,
+  type Finding,
+  judgeCluster,
+  judgeLanes,
+  judgeNeighbours,
+  judgeProbe,
+} from '../domain/box-health.ts';
 import { UserError } from '../domain/errors.ts';
 import { gpuTypeOf } from '../domain/gpu-type.ts';
 import type { ProbeReport } from '../domain/protocol.ts';
@@ -60,8 +68,9 @@ export async function registerBox(
     for (const finding of describeMachine(probe)) onStep(finding);
     refuseWithoutSandbox(box, address, probe);
     for (const finding of judgeProbe(probe, { probe, unsafe: box.unsafe }, new Date())) onStep(finding);
-    const lanes = layout.lanes.length;
-    step('Lanes', `${lanes} for ${gpuTypes.join(', ')}`);
+    const neighbours = judgeNeighbours(box, await listBoxes(sql));
+    if (neighbours) onStep(neighbours);
+    onStep(judgeLanes(layout.lanes.length, gpuTypes, probe));
     const canary = await refusing(address, () =>
       runCanary(connection, { gpus: gpusOf({ probe }), sandbox: sandboxWish(box) }),
     );
@@ -143,9 +152,11 @@ async function refusing<T>(address: string, attempt: () => Promise<T>): Promise<
     return await attempt();
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
+    // The sentence around it names the address already.
+    const problem = error.message.replace(`${address}: `, '');
     throw new UserError('box-refused', {
       address,
-      problem: error.message,
+      problem,
       remedy: boxErrorRemedies[error.kind],
     });
   }

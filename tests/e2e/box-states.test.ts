@@ -193,6 +193,12 @@ describe.skipIf(sshdMissing() !== null)('a box in an organiser’s hands', () =>
     const at = { name: 'epsilon', host: sshd.host, user: sshd.user, port: sshd.port, container: 'lxc:image' };
     const refused = await (await admin.slash('/admin box add', at)).answer();
     expect(text(refused)).toContain('names no container');
+    const { container: _, ...plain } = at;
+    const strange = await (await admin.slash('/admin box add', { ...plain, gpu: 'H100, big one!' })).answer();
+    expect(text(strange)).toContain('one! is not a usable GPU type');
+    const deaf = await (await admin.slash('/admin box add', { ...plain, port: 1 })).answer();
+    const [, place] = text(deaf).split('could not be used: ');
+    expect(place).toMatch(/^nothing listens on that port/);
   });
 
   it('with fewer GPUs than slots is not added', async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { judgeCanary, judgeIdle, judgeProbe } from '../../src/domain/box-health.ts';
+import {
+  judgeCanary,
+  judgeIdle,
+  judgeLanes,
+  judgeNeighbours,
+  judgeProbe,
+} from '../../src/domain/box-health.ts';
 import type { Canary, GpuHealth, ProbeReport } from '../../src/domain/protocol.ts';
 
 const probe: ProbeReport = {
@@ -25,6 +31,28 @@ const baseline: Canary = { cpu_ns: 2e6, gpus: [{ index: 0, matmul_ns: 1e6, copy_
 const measured = (change: { cpu?: number; matmul?: number; copy?: number }): Canary => ({
   cpu_ns: 2e6 * (change.cpu ?? 1),
   gpus: [{ index: 0, matmul_ns: 1e6 * (change.matmul ?? 1), copy_ns: 2e6 * (change.copy ?? 1) }],
+});
+
+describe('a machine that is being registered', () => {
+  it('is taken on the organiser’s word where no GPU is found, and says so', () => {
+    const bare = { ...probe, gpus: [] };
+    expect(judgeLanes(1, ['H100'], bare)).toMatchObject({ state: 'warn' });
+    expect(judgeLanes(1, ['H100'], bare).text).toContain('no GPU was found there');
+    expect(judgeLanes(2, ['cpu'], bare)).toEqual({ name: 'Lanes', state: 'ok', text: '2 for cpu' });
+    expect(judgeLanes(1, ['H100'], probe).state).toBe('ok');
+  });
+
+  it('says when another box is the same machine', () => {
+    const others = [
+      { name: 'alpha', kind: 'ssh', host: 'GPU1.example.org', port: 22 },
+      { name: 'cluster', kind: 'slurm', host: 'gpu1.example.org', port: 22 },
+      { name: 'local', kind: 'local', host: null, port: null },
+    ];
+    expect(judgeNeighbours({ host: 'gpu1.example.org', port: 22 }, others)).toMatchObject({ state: 'warn' });
+    expect(judgeNeighbours({ host: 'gpu1.example.org', port: 22 }, others)?.text).toMatch(/^alpha is this/);
+    expect(judgeNeighbours({ host: 'gpu1.example.org', port: 2222 }, others)).toBe(null);
+    expect(judgeNeighbours({ host: null, port: null }, others)).toBe(null);
+  });
 });
 
 describe('the canary', () => {

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { boxErrorRemedies } from '../../src/domain/box-error.ts';
 import { UserError, type UserErrorCode, userErrors } from '../../src/domain/errors.ts';
 
 const codes = Object.keys(userErrors) as UserErrorCode[];
@@ -87,7 +88,7 @@ describe('a refusal', () => {
     );
     fc.assert(
       fc.property(fc.constantFrom(...codes), nasty, (code, parts) => {
-        const names = placeholders(code);
+        const names = placeholders(code).filter((name) => name !== 'remedy');
         const clean = new UserError(code, Object.fromEntries(names.map((name) => [name, 'x'])));
         const error = new UserError(code, Object.fromEntries(names.map((name) => [name, parts.join('')])));
         for (const [shown, harmless] of [
@@ -102,6 +103,13 @@ describe('a refusal', () => {
         }
       }),
     );
+  });
+
+  it('keeps the code in a remedy, which is our own sentence', () => {
+    const details = { address: 'a`b', problem: 'x', remedy: boxErrorRemedies['auth-refused'] };
+    const { text, next } = new UserError('box-refused', details);
+    expect(text).toContain('`a b`');
+    expect(next).toContain('`~/.ssh/authorized_keys`');
   });
 
   it('does not read a detail as a template', () => {
