@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { hasCases } from '../domain/job.ts';
 import { type Mode, modeLabels } from '../domain/submission.ts';
 import type { ProblemEntry } from '../domain/task.ts';
+import { isArchiveName, listArchive } from '../intake/archive.ts';
 import { type Directives, readDirectives } from '../intake/directives.ts';
 import { checkAgainstBoard, chooseGpus, readSource } from '../intake/validate.ts';
 import { findProblems, type Selection } from './find-problems.ts';
@@ -22,6 +23,8 @@ export interface Assignment {
   /** The submission's text, and its name without folders. */
   source: string;
   file: string;
+  /** The submission, where it is no text. */
+  archive: Buffer | null;
   entry: ProblemEntry;
   mode: Mode;
   /** Any of these may be run as; none: nobody says which. */
@@ -48,12 +51,14 @@ export async function readAssignment(wanted: Wanted): Promise<Assignment> {
   const bytes = await readFile(wanted.file).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`${wanted.file} cannot be read (${error.code}).`, 'Name the file of a submission.');
   });
-  const source = readSource({ name: file, bytes });
+  const isArchive = isArchiveName(file);
+  const source = isArchive ? '' : readSource({ name: file, bytes });
   const directives = readDirectives(source);
   const selection = await findProblems(dir);
   const entry = chooseEntry(selection, directives.leaderboard, wanted);
   const facts = { name: entry.leaderboard, deadline: null, gpus: entry.gpus, task: entry.task };
   checkAgainstBoard(file, facts, new Date());
+  if (isArchive) await listArchive({ name: file, bytes }, entry.task);
   if (!hasCases(entry.task, mode)) {
     throw new UsageError(
       `The problem has no cases for mode ${modeLabels[mode]}.`,
@@ -63,7 +68,7 @@ export async function readAssignment(wanted: Wanted): Promise<Assignment> {
   const gpus = selection.namesGpus
     ? chooseGpuTypes(facts, directives, wanted.gpu)
     : [wanted.gpu ?? []].flat();
-  return { source, file, entry, mode, gpus };
+  return { source, file, archive: isArchive ? bytes : null, entry, mode, gpus };
 }
 
 function chooseEntry(selection: Selection, named: string | null, { dir, file }: Wanted): ProblemEntry {

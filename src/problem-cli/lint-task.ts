@@ -49,7 +49,7 @@ export function lintTask(entry: ProblemEntry, problem: ProblemFiles, names: stri
       'Participants read it as the statement of the problem.',
     );
   }
-  if (!Object.values(task.files).some((text) => text.includes('POPCORN_FD'))) {
+  if (!task.serving && !Object.values(task.files).some((text) => text.includes('POPCORN_FD'))) {
     warn(
       ['config', 'main'],
       'config.main: none of the files mentions POPCORN_FD, where the results are expected',

@@ -23,6 +23,8 @@ export async function readProblemFiles(root: string, entry: ProblemEntry): Promi
   const path = resolve(root, entry.directory, 'task.yml');
   const taskFile = relative(root, path);
   const yaml = await readYaml(await realpath(root), path, taskFile);
+  // A model that is served has no files of its own.
+  if (entry.task.serving) return { taskFile, yaml, submissionFile: '', files: [] };
   const outline = sources.parse(yaml.value);
   const placeOf = (source: string) => relative(root, join(dirname(path), source));
   const files: ProblemFiles['files'] = [];

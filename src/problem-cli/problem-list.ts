@@ -28,10 +28,12 @@ export function problemList(selection: Selection, stream: NodeJS.WriteStream): s
 }
 
 function contents({ task, gpus }: ProblemEntry, { namesGpus }: Selection): string {
+  const { serving } = task;
   const parts = [
-    counted(task.tests.length, 'test'),
-    counted(task.benchmarks.length, 'benchmark'),
-    `ranked by ${task.rankingBy}`,
+    ...(serving
+      ? [`serves ${serving.modelName}`, counted(serving.shapes.length, 'shape')]
+      : [counted(task.tests.length, 'test'), counted(task.benchmarks.length, 'benchmark')]),
+    `ranked by ${serving?.metric ?? task.rankingBy}`,
     ...(namesGpus ? [`on ${gpus.join(', ')}`] : []),
   ];
   return parts.join(', ');

@@ -4,7 +4,7 @@ import type { ProbeReport } from '../domain/protocol.ts';
 import { failureLabels } from '../domain/rank.ts';
 import type { Failure } from '../domain/stage-failure.ts';
 import { type Mode, modeLabels, type RunView } from '../domain/submission.ts';
-import type { ProblemEntry } from '../domain/task.ts';
+import { type ProblemEntry, scoreUnit } from '../domain/task.ts';
 import { formatDuration, formatScore } from '../reports/measure.ts';
 import { runDetails } from '../reports/report-file.ts';
 import { harnessNote } from './harness-note.ts';
@@ -100,11 +100,12 @@ function coloured(text: string, stream: NodeJS.WriteStream): string {
 
 function verdict(report: Report, stream: NodeJS.WriteStream): string {
   const { passed, runs, mode } = report;
+  const unit = scoreUnit(report.entry.task);
   const [open, secret] = runs;
   if (passed) {
     const scores =
       mode === 'leaderboard'
-        ? `: public score ${formatScore(open?.score ?? null)}, secret score ${formatScore(secret?.score ?? null)}`
+        ? `: public score ${formatScore(open?.score ?? null, unit)}, secret score ${formatScore(secret?.score ?? null, unit)}`
         : '';
     return `${styled(stream, ['bold', 'green'], 'Passed')}${scores}.`;
   }
@@ -123,7 +124,7 @@ function failureLine({ kind, stage, summary }: Failure): string {
   return `${failureLabels[kind]} (${stage}). ${summary}`;
 }
 
-/** Times in milliseconds where the name ends in Ms, in nanoseconds where in Ns; scores in seconds. */
+/** Times in milliseconds where the name ends in Ms, in nanoseconds where in Ns; scores in the unit of the task. */
 export function reportJson(report: Report) {
   const { entry, file, mode, gpu, machine, passed, runs } = report;
   return {
@@ -133,6 +134,7 @@ export function reportJson(report: Report) {
     file,
     mode,
     gpu,
+    scoreUnit: scoreUnit(entry.task),
     publicScore: runs[0]?.score ?? null,
     secretScore: runs[1]?.score ?? null,
     failure: runs.at(-1)?.outcome.failure ?? null,

@@ -73,7 +73,7 @@ async function runAll(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Report> {
-  const { source, file, entry, mode } = assignment;
+  const { source, file, archive, entry, mode } = assignment;
   const gpu = chooseGpu(machine, assignment, progress);
   const { sandbox, sandbox_problem: problem } = machine.probe;
   if (sandbox === 'none') {
@@ -85,9 +85,14 @@ async function runAll(
   const seeds = ranked ? [null, freshSeed()] : [null];
   const runs: RunResult[] = [];
   for (const seed of seeds) {
-    const order = machine.orderFor({ task: entry.task, mode, code: source, gpu });
+    const order = machine.orderFor({ task: entry.task, mode, code: source, archive, gpu });
     const name = ranked ? (seed === null ? 'public run' : 'secret run') : 'run';
-    const result = await machine.run(order, entry.task, seed, progress.listener(name, order), signal);
+    const result = await machine.run(
+      order,
+      { task: entry.task, seed, archive },
+      progress.listener(name, order),
+      signal,
+    );
     if (result.outcome.cancelled) throw interrupted;
     runs.push(result);
     if (!result.outcome.passed) break;

@@ -32,8 +32,9 @@ const ADDRESS = {
 export interface Work {
   task: Task;
   mode: Mode;
-  /** The submission's text. */
+  /** The submission’s text; empty where it is an archive. */
   code: string;
+  archive: Buffer | null;
   /** The GPU type to run as. */
   gpu: string;
 }
@@ -111,12 +112,16 @@ export class ThisMachine {
   /** An abort of `signal` ends the job; the outcome says `cancelled` then. Throws BoxError. */
   async run(
     order: JobSpec,
-    task: Task,
-    seed: number | null,
+    { task, seed, archive }: { task: Task; seed: number | null; archive?: Buffer | null },
     onEvent: (event: JobEvent) => void,
     signal: AbortSignal,
   ): Promise<RunResult> {
-    const result = await runOnBox(this.#connection, order, { seed, onEvent, signal });
+    const result = await runOnBox(this.#connection, order, {
+      seed,
+      archive: archive ?? null,
+      onEvent,
+      signal,
+    });
     await forgetJob(this.#connection, order.job_key);
     const outcome = readOutcome(result, order.stages);
     return { seed, outcome, score: leaderboardScore(outcome, task) };

@@ -77,7 +77,7 @@ export function runDetails(run: RunView): string {
   }
   const benchmarks = readBenchmarkLines(lines);
   if (benchmarks.length > 0) parts.push(benchmarks.map(benchmarkLine).join('\n'));
-  if (isServingRun(lines)) parts.push(...servingParts(run.result, lines));
+  if (isServingRun(lines)) parts.push(...servingParts(run, lines));
   if (run.profile) parts.push(profilerLine(run.profile));
   for (const profile of readProfileLines(lines)) parts.push(`Profile of ${profile.spec}\n${profile.report}`);
   if (run.stdout.trim() !== '') parts.push(`Output:\n${run.stdout.trimEnd()}`);
@@ -101,11 +101,15 @@ export function profilerLine({ profiler, problem }: Profile): string {
 }
 
 /** The gate, the figures of each shape, and what became of each phase. */
-function servingParts(result: [string, string][], lines: Map<string, string>): string[] {
+function servingParts({ result, failure }: RunView, lines: Map<string, string>): string[] {
   const phases = result.flatMap(([key, text]) =>
     key.startsWith('phase.') ? [`${key.slice('phase.'.length)}: ${text}`] : [],
   );
-  return [gateText(lines), ...servingTables(lines), phases.join('\n')].filter((text) => text !== '');
+  // What the failure above says is not said twice.
+  const gate = gateText(lines)
+    .split('\n')
+    .filter((line) => line !== failure?.summary);
+  return [gate.join('\n'), ...servingTables(lines), phases.join('\n')].filter((text) => text !== '');
 }
 
 function benchmarkLine(item: BenchmarkCase): string {

@@ -3,9 +3,11 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { verbValue } from '../../src/domain/protocol.ts';
 import { labSubmissions, writeLabProblems } from '../support/lab-problems.ts';
 import { runOnTerminal, runProgram, startProgram } from '../support/program.ts';
-import { listProcesses } from './runner-client.ts';
+import { archiveOf, BASELINE, forkArchive, ServingGround } from '../support/serving.ts';
+import { listProcesses, TestBox } from './runner-client.ts';
 
 let scratch: string;
 /** Where the runs put their own folders. */
@@ -193,4 +195,49 @@ describe('problem run, where nothing can be said about the submission', () => {
     );
     expect(stderr).toContain('to do: Install Python 3.9 or newer');
   });
+
+  it('serves a model from an archive, and says what was measured in its unit', async () => {
+    const ground = new ServingGround(await jobPython());
+    try {
+      const dir = join(scratch, 'problems/tiny');
+      await mkdir(dir, { recursive: true });
+      await writeFile(join(dir, 'task.yml'), modelTask(ground));
+      await writeFile(join(scratch, 'fork.tar.gz'), forkArchive('faster'));
+      const served = (args: string[]) =>
+        runProgram(['problem', 'run', dir, join(scratch, 'fork.tar.gz'), ...args], { env: env() });
+      const { code, stdout } = await served(['--mode', 'benchmark']);
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/requests +[\d.]+ req\/s/)]);
+      expect(stdout).toContain('The perplexity 1.659 is 0.00%');
+      expect(stdout).toMatch(/install: passed in [\d.]+ s of 600 s, overlay/);
+      await writeFile(join(scratch, 'fork.tar.gz'), archiveOf({ 'a.py': '' }, 'vllm'));
+      const bare = await served(['--mode', 'test']);
+      expect([bare.code, bare.stderr]).toEqual([2, expect.stringContaining('`vllm-fork/vllm/`')]);
+    } finally {
+      ground.close();
+    }
+  });
 });
+
+/** The Python that jobs run with here. */
+async function jobPython(): Promise<string> {
+  const box = new TestBox();
+  const probe = verbValue.probe.parse(box.cli('probe', [])[0]);
+  await box.close();
+  return probe.python_path;
+}
+
+function modelTask(ground: ServingGround): string {
+  return `lang: model
+description: Serve it.
+gpus: ["CPU"]
+score_ascending: false
+config:
+  model_name: ${ground.model}
+  tensor_parallel: 1
+  benchmark_shapes: [{num_prompts: 6, input_len: 8, output_len: 8}]
+  ranking_metric: request_throughput
+  perplexity_baseline: ${BASELINE}
+  perplexity_tolerance: 0.02
+  engine: {python: ${ground.python}}
+`;
+}

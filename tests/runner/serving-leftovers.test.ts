@@ -101,6 +101,21 @@ describe('ending', () => {
   });
 });
 
+describe('a box without a sandbox', () => {
+  it('goes through the same phases, and ends what a fork leaves behind all the same', async () => {
+    const job = await serving.bring(forkArchive('survivor'));
+    const { result } = await serving.agent.run({ ...job, sandbox: 'off' });
+    expect([result.error, result.sandbox]).toEqual([null, 'none']);
+    expect(result.stages.map((stage) => [lastLine(stage, 'check'), stage.serving?.failure])).toEqual([
+      ['pass', null],
+      ['pass', null],
+      ['pass', null],
+    ]);
+    expect(listProcesses(ground.folder)).toEqual([]);
+    expect(takenPorts()).toEqual([]);
+  });
+});
+
 describe('twenty submissions in a row', () => {
   it('leave the box as it was: no process, port, file or change of the environment', async () => {
     const kinds = [
