@@ -2,7 +2,7 @@
 import { type ChatInputCommandInteraction, SlashCommandBuilder } from 'discord.js';
 import { linkCliByDiscord } from '../src/db/cli-logins.ts';
 import { insertPersonalToken, listTokens, revokeTokens } from '../src/db/tokens.ts';
-import type { Command, CommandContext } from '../src/discord/command.ts';
+import type { Command, CommandContext, ReadContext } from '../src/discord/command.ts';
 import { MAX_OWN_TOKENS, makeToken, ownTokenKinds, tokenHash } from '../src/domain/account.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
@@ -62,7 +62,7 @@ export const account: Command = {
   },
 };
 
-function ownTokens(context: CommandContext, userId: string) {
+function ownTokens(context: ReadContext, userId: string) {
   return listTokens(context.sql, { kinds: ownTokenKinds, userId });
 }
 
@@ -78,7 +78,7 @@ async function link(interaction: ChatInputCommandInteraction, context: CommandCo
   const token = makeToken();
   const id = await insertPersonalToken(context.sql, user, { sha256: tokenHash(token), name });
   if (id === null) throw new UserError('too-many-tokens', { limit: MAX_OWN_TOKENS });
-  context.log.info({ user: user.id, tokenId: id }, 'a personal token was made');
+  await context.record.note(context.sql, { subject: `token ${id}`, after: { kind: 'personal', name } });
   await interaction.editReply({ embeds: [ownTokenEmbed(token, name, context.apiUrl)] });
 }
 
@@ -91,7 +91,7 @@ async function linkRegistered(
   const outcome = await linkCliByDiscord(context.sql, user, tokenHash(cliId));
   if (outcome === 'full') throw new UserError('too-many-tokens', { limit: MAX_OWN_TOKENS });
   if (outcome === 'unknown-id') throw new UserError('unknown-cli-id');
-  context.log.info({ user: user.id }, 'a command line was linked');
+  await context.record.note(context.sql, { subject: `user ${user.id}`, after: { kind: 'cli' } });
 }
 
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
@@ -110,7 +110,8 @@ async function revoke(interaction: ChatInputCommandInteraction, context: Command
       ? await revokeTokens(context.sql, { kinds: ownTokenKinds, userId, ...(id !== undefined && { id }) })
       : 0;
   if (revoked === 0) throw new UserError('unknown-token', { token: wanted, list: '/account show' });
-  context.log.info({ user: userId, revoked }, 'tokens were revoked');
+  const subject = id === undefined ? `user ${userId}` : `token ${id}`;
+  await context.record.note(context.sql, { subject, after: { revoked } });
   const what = revoked === 1 ? 'The token' : `All ${revoked} tokens`;
   await interaction.editReply({
     embeds: [noticeEmbed('Revoked', `${what} stopped working. What was submitted with it stays.`)],

@@ -2,6 +2,7 @@
 import { PermissionFlagsBits, SlashCommandBuilder } from 'discord.js';
 import type { Choice, Command } from '../src/discord/command.ts';
 import { UserError } from '../src/domain/errors.ts';
+import { auditGroup } from './admin/audit.ts';
 import { boxGroup } from './admin/box.ts';
 import type { AdminGroup } from './admin/group.ts';
 import { leaderboardGroup } from './admin/leaderboard.ts';
@@ -9,7 +10,14 @@ import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
 import { tokenGroup } from './admin/token.ts';
 
-const groups: AdminGroup[] = [boxGroup, leaderboardGroup, problemsGroup, rejudgeGroup, tokenGroup];
+const groups: AdminGroup[] = [
+  boxGroup,
+  leaderboardGroup,
+  problemsGroup,
+  rejudgeGroup,
+  tokenGroup,
+  auditGroup,
+];
 
 function findGroup(name: string | null): AdminGroup | undefined {
   return groups.find((group) => group.name === name);

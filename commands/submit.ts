@@ -84,7 +84,10 @@ export const submit: Command = {
       supersede: interaction.options.getBoolean('supersede') ?? false,
     };
     if ('gpus' in draft.gpus) await acceptAndShow(interaction, context, choice, draft.gpus.gpus);
-    else await askForGpus(interaction, choice, draft.gpus.askAmong);
+    else {
+      context.record.settle();
+      await askForGpus(interaction, choice, draft.gpus.askAmong);
+    }
   },
 
   async complete(interaction, context) {
@@ -117,6 +120,10 @@ async function acceptAndShow(
     door: 'discord',
     reply,
     supersede,
+  });
+  await context.record.note(context.sql, {
+    subject: `submission ${id}`,
+    after: { leaderboard: draft.board.name, mode: draft.mode, gpus },
   });
   const view = await findSubmissionView(context.sql, id, true);
   // From here on the reply belongs to the announcer, which may already have shown a later state.

@@ -30,7 +30,7 @@ import { migrate } from './db/migrate.ts';
 import { installationName } from './db/settings.ts';
 import { startAnnouncer } from './discord/announcer.ts';
 import { connectDiscord } from './discord/client.ts';
-import type { CommandContext } from './discord/command.ts';
+import type { ReadContext } from './discord/command.ts';
 import { dispatchInteractions } from './discord/dispatch.ts';
 import { registerCommands } from './discord/register.ts';
 import type { Log } from './log.ts';
@@ -211,7 +211,7 @@ async function startDiscord(
     'the slash commands cannot be registered (DISCORD_GUILD_ID; is the bot invited there?)',
     () => registerCommands({ ...discord, applicationId }, declarations, log),
   );
-  const context: CommandContext = {
+  const context: ReadContext = {
     sql,
     log,
     roleIds: discord.roleIds,

@@ -20,6 +20,7 @@ import {
   resumeBox,
 } from '../../src/db/boxes.ts';
 import type { CommandContext } from '../../src/discord/command.ts';
+import type { ChangeNote } from '../../src/domain/audit.ts';
 import { type NewBox, parseContainer, type SandboxChoice } from '../../src/domain/box.ts';
 import { UserError } from '../../src/domain/errors.ts';
 import { boxHistoryLines, boxListEmbed } from '../../src/reports/box-embed.ts';
@@ -172,6 +173,7 @@ async function addBox(interaction: ChatInputCommandInteraction, context: Command
   const { fingerprint, type } = await context.boxes.scan(host, port);
   const username = options.getString('user', true).trim();
   const draft: NewBox = { ...wish, host, port, username, hostKey: fingerprint };
+  context.record.settle();
   const key = randomBytes(8).toString('hex');
   pending.set(key, draft);
   setTimeout(() => pending.delete(key), CONFIRM_MS).unref();
@@ -213,10 +215,14 @@ async function confirmBox(
   try {
     if (draft.hostKey !== null)
       live.add({ name: 'Host key', state: 'ok', text: `${draft.hostKey}, confirmed and pinned` });
-    const { gpuTypes } = await context.boxes.register(draft, (step) => live.add(step));
+    const { gpuTypes, slots } = await context.boxes.register(draft, (step) => live.add(step));
+    const { host, port, hostKey, unsafe } = draft;
+    const after = { host, port, hostKey, unsafe, gpuTypes, slots };
+    await context.record.note(context.sql, { subject: `box ${draft.name}`, after });
     await live.end(`${draft.name} is ready for ${gpuTypes.join(', ')}`, 'good', 'It takes jobs from now on.');
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    context.record.settle();
     await live.end(`${draft.name} was not added`, 'bad', `${error.text}\n\n**What to do** ${error.next}`);
   }
 }
@@ -239,6 +245,7 @@ async function examine(interaction: ChatInputCommandInteraction, context: Comman
   const live = new LiveFindings(interaction, `Looking at ${box.name}`);
   await context.boxes.examine(box, (finding) => live.add(finding));
   const now = (await findBox(context.sql, box.name))?.state ?? 'removed';
+  await context.record.note(context.sql, changeOf(box, now));
   const history = boxHistoryLines(await listBoxEvents(context.sql, box.id, 5));
   const isBad = live.findings.some((finding) => finding.state === 'bad');
   const verdict = isBad ? 'Mend what is marked ❌ above.' : 'Nothing is out of order.';
@@ -250,7 +257,10 @@ async function examine(interaction: ChatInputCommandInteraction, context: Comman
 
 async function drain(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const box = await namedBox(interaction, context);
-  await drainBox(context.sql, box.id, `by ${interaction.user.username}`);
+  await context.sql.begin(async (tx) => {
+    await drainBox(tx, box.id, `by ${interaction.user.username}`);
+    await context.record.note(tx, changeOf(box, 'draining'));
+  });
   await notifyBoxes(context.sql);
   const running = await countLeasedJobs(context.sql, box.id);
   const text =
@@ -266,13 +276,19 @@ async function drain(interaction: ChatInputCommandInteraction, context: CommandC
 
 async function resume(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const box = await namedBox(interaction, context);
-  if (!(await resumeBox(context.sql, box.id, `resumed by ${interaction.user.username}`))) {
-    throw new UserError('box-not-stopped', { box: box.name, state: box.state });
-  }
+  await context.sql.begin(async (tx) => {
+    if (!(await resumeBox(tx, box.id, `resumed by ${interaction.user.username}`)))
+      throw new UserError('box-not-stopped', { box: box.name, state: box.state });
+    await context.record.note(tx, changeOf(box, 'ready'));
+  });
   await notifyBoxes(context.sql);
   await interaction.editReply({
     embeds: [noticeEmbed(`${box.name} is in use again`, 'It takes jobs from now on.')],
   });
+}
+
+function changeOf(box: BoxRow, state: string): ChangeNote {
+  return { subject: `box ${box.name}`, before: { state: box.state }, after: { state } };
 }
 
 async function namedBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<BoxRow> {
@@ -284,7 +300,10 @@ async function namedBox(interaction: ChatInputCommandInteraction, context: Comma
 
 async function dropBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const box = await namedBox(interaction, context);
-  await removeBox(context.sql, box.id);
+  await context.sql.begin(async (tx) => {
+    await removeBox(tx, box.id);
+    await context.record.note(tx, changeOf(box, 'removed'));
+  });
   await notifyBoxes(context.sql);
   const running = await countLeasedJobs(context.sql, box.id);
   await interaction.editReply({

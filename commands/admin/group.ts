@@ -5,14 +5,14 @@ import type {
   MessageComponentInteraction,
   SlashCommandSubcommandGroupBuilder,
 } from 'discord.js';
-import type { Choice, Command, CommandContext } from '../../src/discord/command.ts';
+import type { Choice, Command, CommandContext, ReadContext } from '../../src/discord/command.ts';
 
 export interface AdminGroup {
   name: string;
   build(group: SlashCommandSubcommandGroupBuilder): SlashCommandSubcommandGroupBuilder;
   /** By subcommand name; called after the ephemeral reply was deferred. */
   run: Record<string, (interaction: ChatInputCommandInteraction, context: CommandContext) => Promise<void>>;
-  complete?(interaction: AutocompleteInteraction, context: CommandContext): Promise<Choice[]>;
+  complete?(interaction: AutocompleteInteraction, context: ReadContext): Promise<Choice[]>;
   /** A button or menu whose custom id is `admin:<group>:<args...>`; called after the update was deferred. */
   press?(interaction: MessageComponentInteraction, args: string[], context: CommandContext): Promise<void>;
   /** A form of its subcommands or buttons, as in `Command`. */

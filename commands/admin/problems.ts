@@ -117,12 +117,14 @@ async function applyIt(
   plan: SyncPlan,
 ): Promise<void> {
   const report = await context.problems.apply(plan);
-  context.log.info(
-    { by: interaction.user.id, origin: plan.origin, created: report.created, updated: report.updated },
-    'problems applied',
-  );
+  const { created, updated, refused } = report;
+  const place = placeText(plan.origin, plan.commit);
+  await context.record.note(context.sql, {
+    subject: `problems ${place}`,
+    after: { created, updated, refused },
+  });
   await interaction.editReply({
-    embeds: [syncEmbed(report, placeText(plan.origin, plan.commit))],
+    embeds: [syncEmbed(report, place)],
     components: rejudgeRows(report),
     files: [],
   });

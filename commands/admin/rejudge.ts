@@ -124,6 +124,7 @@ async function plan(interaction: ChatInputCommandInteraction, context: CommandCo
     outdatedOnly: options.getBoolean('outdated') ?? false,
   };
   const id = await requestRejudge(context.sql, wish, interaction.user.id);
+  await context.record.note(context.sql, { subject: `rejudge ${id}`, after: { ...wish } });
   await show(interaction, context, id);
 }
 
@@ -137,6 +138,7 @@ async function planBoard(
   if (!board) throw new UserError('choice-expired');
   const wish = { leaderboard: board.name, top: null, userId: null, since: null, outdatedOnly: true };
   const id = await requestRejudge(context.sql, wish, interaction.user.id);
+  await context.record.note(context.sql, { subject: `rejudge ${id}`, after: wish });
   // The answer to the sync stays: other boards may have their buttons on it.
   const message = await messageOf(context.sql, id);
   await interaction.followUp({ ...message, flags: MessageFlags.Ephemeral });
@@ -153,7 +155,7 @@ async function act(
   else if (action === 'apply') await confirmRejudge(context.sql, id, by);
   else if (action === 'cancel') await dropRejudge(context.sql, id, by);
   else throw new UserError('choice-expired');
-  context.log.info({ by, rejudge: id, action }, 'rejudge');
+  await context.record.note(context.sql, { subject: `rejudge ${id}` });
   await show(interaction, context, id);
 }
 

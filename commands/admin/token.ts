@@ -53,14 +53,12 @@ async function create(interaction: ChatInputCommandInteraction, context: Command
   const user = { id: interaction.user.id, name: interaction.user.displayName };
   const name = interaction.options.getString('name', true).trim() || 'token';
   const token = makeToken();
-  await saveUser(context.sql, user);
-  const id = await insertToken(context.sql, {
-    kind: 'admin',
-    sha256: tokenHash(token),
-    userId: user.id,
-    name,
+  await context.sql.begin(async (tx) => {
+    await saveUser(tx, user);
+    const row = { kind: 'admin', sha256: tokenHash(token), userId: user.id, name } as const;
+    const id = await insertToken(tx, row);
+    await context.record.note(tx, { subject: `token ${id}`, after: { kind: 'admin', name } });
   });
-  context.log.info({ user: user.id, tokenId: id }, 'an admin token was made');
   await interaction.editReply({ embeds: [adminTokenEmbed(token, name, context.apiUrl)] });
 }
 
@@ -79,8 +77,10 @@ async function list(interaction: ChatInputCommandInteraction, context: CommandCo
 async function revoke(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const wanted = interaction.options.getString('token', true).trim().replace(/^#/, '');
   const id = /^\d{1,15}$/.test(wanted) ? Number(wanted) : null;
-  const revoked = id === null ? 0 : await revokeTokens(context.sql, { kinds: [...tokenKinds], id });
-  if (revoked === 0) throw new UserError('unknown-token', { token: wanted, list: '/admin token list' });
-  context.log.info({ user: interaction.user.id, tokenId: id }, 'a token was revoked by an organiser');
+  await context.sql.begin(async (tx) => {
+    const revoked = id === null ? 0 : await revokeTokens(tx, { kinds: [...tokenKinds], id });
+    if (revoked === 0) throw new UserError('unknown-token', { token: wanted, list: '/admin token list' });
+    await context.record.note(tx, { subject: `token ${id}`, after: { revoked: true } });
+  });
   await interaction.editReply({ embeds: [noticeEmbed('Revoked', `Token #${id} stopped working.`)] });
 }

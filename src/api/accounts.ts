@@ -5,6 +5,8 @@ import { findAdminByToken, findUserByToken, findUserByWebToken } from '../db/tok
 import { tokenHash } from '../domain/account.ts';
 import type { Accounts } from './auth.ts';
 
+const SETTING = 'HOTLAP_ADMIN_TOKEN';
+
 /** `adminToken` null: only those of `/admin token create` open the admin routes. */
 export function databaseAccounts(db: Db, adminToken: string | null): Accounts {
   const configured = adminToken === null ? null : Buffer.from(tokenHash(adminToken));
@@ -13,9 +15,9 @@ export function databaseAccounts(db: Db, adminToken: string | null): Accounts {
     findByWebId: (token) => findUserByWebToken(db, token),
     async findAdmin(token) {
       const given = Buffer.from(tokenHash(token));
-      if (configured && timingSafeEqual(given, configured)) return { name: 'HOTLAP_ADMIN_TOKEN' };
+      if (configured && timingSafeEqual(given, configured)) return { id: SETTING, name: SETTING };
       const found = await findAdminByToken(db, token);
-      return found && { name: `${found.name} (${found.userName}, ${found.userId})` };
+      return found && { id: found.userId, name: `${found.name} (${found.userName}, ${found.userId})` };
     },
   };
 }

@@ -19,6 +19,8 @@ export interface Caller {
 }
 
 export interface Admin {
+  /** The account that made the token, or the name of the setting that it is in. */
+  id: string;
   /** Whose token it is, for the records. */
   name: string;
 }

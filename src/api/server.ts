@@ -11,6 +11,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Sql } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import { type Accounts, guards } from './auth.ts';
+import { watchRoutes } from './changes.ts';
 import { describeApi } from './document.ts';
 import { handleError } from './errors.ts';
 import { defaultRates, type LimitRates, limitsFor } from './limits.ts';
@@ -19,6 +20,7 @@ import type { SignIn } from './oauth.ts';
 import { Progress } from './progress.ts';
 import { QueueView } from './queue-view.ts';
 import type { ProblemDesk, RouteParts, Server } from './route.ts';
+import { adminAuditRoutes } from './routes/admin-audit.ts';
 import { adminBanRoutes } from './routes/admin-bans.ts';
 import { adminExportRoutes } from './routes/admin-export.ts';
 import { adminInviteRoutes } from './routes/admin-invites.ts';
@@ -136,10 +138,10 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     if (closing.signal.aborted) reply.header('connection', 'close');
   });
   server.addHook('onClose', () => progress.stop());
+  const own = { sql: parts.sql, log: parts.log, guards: guards(parts.accounts, limits.wrongToken) };
+  watchRoutes(server, own);
   const routeParts: RouteParts = {
-    sql: parts.sql,
-    log: parts.log,
-    guards: guards(parts.accounts, limits.wrongToken),
+    ...own,
     limits,
     queue: new QueueView(parts.sql),
     progress,
@@ -162,6 +164,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     adminBanRoutes,
     adminExportRoutes,
     adminLeaderboardRoutes,
+    adminAuditRoutes,
   ]) {
     routes(server, routeParts);
   }

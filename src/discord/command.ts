@@ -7,6 +7,7 @@ import type {
   ModalSubmitInteraction,
   RESTPostAPIChatInputApplicationCommandsJSONBody,
 } from 'discord.js';
+import type { ChangeRecord } from '../db/audit.ts';
 import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import { type ContestRole, type RoleIds, rolesHeld } from '../domain/access.ts';
@@ -30,7 +31,7 @@ export interface Command {
   ephemeral(interaction: ChatInputCommandInteraction): boolean;
   /** Called after the reply was deferred: answers with `editReply`. */
   run(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void>;
-  complete?(interaction: AutocompleteInteraction, context: CommandContext): Promise<Choice[]>;
+  complete?(interaction: AutocompleteInteraction, context: ReadContext): Promise<Choice[]>;
   /** A button or menu whose custom id is `<command>:<args...>`; called after the update was deferred. */
   press?(interaction: MessageComponentInteraction, args: string[], context: CommandContext): Promise<void>;
   /**
@@ -40,11 +41,14 @@ export interface Command {
   open?(
     interaction: ChatInputCommandInteraction | MessageComponentInteraction,
     args: string[] | null,
-    context: CommandContext,
+    context: ReadContext,
   ): Promise<ModalBuilder | null>;
   /** A form that was filled in; called after an ephemeral reply was deferred. */
   fill?(interaction: ModalSubmitInteraction, args: string[], context: CommandContext): Promise<void>;
 }
+
+/** Where nothing is changed. */
+export type ReadContext = Omit<CommandContext, 'record'>;
 
 /** How the commands reach boxes; the parts behind it are put together in app.ts. Every method throws UserError. */
 export interface BoxDesk {
@@ -67,6 +71,8 @@ export interface ProblemDesk {
 export interface CommandContext {
   sql: Sql;
   log: Log;
+  /** Where a command that changes something notes what it changed (domain/rules.ts says which do). */
+  record: ChangeRecord;
   roleIds: RoleIds;
   /** Where clients reach the HTTP API; null where that is not known. */
   apiUrl: string | null;

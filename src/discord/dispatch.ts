@@ -3,7 +3,7 @@
  *
  * Discord waits 3 s for a first answer, so every command is deferred before it does anything, but for those that open a
  * form: a form has to be the first answer. Whoever asks is held against the rule of what they ask for (domain/rules.ts)
- * before the command hears of it. A UserError becomes a refusal that says what to do; anything else is a bug: the user
+ * before the command hears of it, and a change ends in the audit log, whatever else the command does. A UserError becomes a refusal that says what to do; anything else is a bug: the user
  * gets a reference, the log the cause.
  */
 import { randomBytes } from 'node:crypto';
@@ -16,15 +16,19 @@ import {
   MessageFlags,
   type ModalSubmitInteraction,
 } from 'discord.js';
-import { checkRole, type Rule } from '../domain/access.ts';
+import { ChangeRecord } from '../db/audit.ts';
+import { checkRole } from '../domain/access.ts';
+import type { AuditState } from '../domain/audit.ts';
 import { UserError } from '../domain/errors.ts';
-import { ruleOfCommand, ruleOfComponent } from '../domain/rules.ts';
+import { type Deed, deedOfCommand, deedOfComponent } from '../domain/rules.ts';
 import { internalFailureEmbed, refusalEmbed } from '../reports/notice-embed.ts';
-import { type Command, type CommandContext, rolesOf } from './command.ts';
+import { type Command, type CommandContext, type ReadContext, rolesOf } from './command.ts';
 
 const MAX_CHOICES = 25;
+/** Options whose words may stand in the audit log; others can be codes or texts. */
+const TOLD_OPTIONS = ['leaderboard', 'name', 'gpu', 'mode', 'set', 'directory'];
 
-export function dispatchInteractions(client: Client, commands: Command[], context: CommandContext): void {
+export function dispatchInteractions(client: Client, commands: Command[], context: ReadContext): void {
   const byName = new Map(commands.map((command) => [command.data.name, command]));
   client.on('interactionCreate', (interaction) => {
     void handle(interaction, byName, context).catch((error: unknown) => {
@@ -36,7 +40,7 @@ export function dispatchInteractions(client: Client, commands: Command[], contex
 async function handle(
   interaction: Interaction,
   commands: Map<string, Command>,
-  context: CommandContext,
+  context: ReadContext,
 ): Promise<void> {
   if (interaction.isChatInputCommand()) {
     await runCommand(interaction, commands.get(interaction.commandName), context);
@@ -50,14 +54,47 @@ async function handle(
   }
 }
 
+type Asking = Parameters<typeof rolesOf>[0];
+
 /** Throws UserError where the rule speaks against it. What has no rule is of another version of Hotlap. */
-function checkRule(
-  interaction: Parameters<typeof rolesOf>[0],
-  rule: Rule | null,
-  context: CommandContext,
-): void {
-  if (rule === null) throw new UserError('choice-expired');
-  checkRole(rule, rolesOf(interaction, context), context.roleIds);
+function checkDeed(interaction: Asking, deed: Deed | null, context: ReadContext): Deed {
+  if (deed === null) throw new UserError('choice-expired');
+  checkRole(deed.rule, rolesOf(interaction, context), context.roleIds);
+  return deed;
+}
+
+/** Does it, and sees to it that a change has its entry, also one that failed half-way. */
+async function perform(
+  interaction: Exclude<Asking, AutocompleteInteraction>,
+  { action, rule }: Deed,
+  shared: ReadContext,
+  work: (context: CommandContext) => Promise<void>,
+): Promise<void> {
+  const { user } = interaction;
+  const actor = { id: user.id, name: user.displayName, door: 'discord' } as const;
+  const record = new ChangeRecord(actor, action, shared.log);
+  const close = async (failed: boolean) => {
+    const after = { ...askedFor(interaction), ...(failed && { failed }) };
+    await record
+      .close(shared.sql, rule.changes ? { after } : null)
+      .catch((error: unknown) => shared.log.error({ error, action, user: user.id }, 'no audit entry'));
+  };
+  try {
+    await work({ ...shared, record });
+  } catch (error) {
+    if (!(error instanceof UserError)) await close(true);
+    throw error;
+  }
+  await close(false);
+}
+
+function askedFor(interaction: Exclude<Asking, AutocompleteInteraction>): AuditState {
+  if (!interaction.isChatInputCommand()) return { args: interaction.customId.split(':').slice(1) };
+  const group = interaction.options.data[0]?.options ?? [];
+  const options = (group[0]?.options ?? group).filter(
+    ({ name, value }) => value !== undefined && (typeof value !== 'string' || TOLD_OPTIONS.includes(name)),
+  );
+  return Object.fromEntries(options.map(({ name, value = null }) => [name, value]));
 }
 
 /** `admin box add` */
@@ -69,23 +106,31 @@ function wordsOf({ commandName, options }: ChatInputCommandInteraction | Autocom
 async function runCommand(
   interaction: ChatInputCommandInteraction,
   command: Command | undefined,
-  context: CommandContext,
+  context: ReadContext,
 ): Promise<void> {
   let ephemeral = true;
   try {
-    checkRule(interaction, ruleOfCommand(wordsOf(interaction)), context);
+    const deed = checkDeed(interaction, deedOfCommand(wordsOf(interaction)), context);
     if (!command) throw new UserError('choice-expired');
-    const form = (await command.open?.(interaction, null, context)) ?? null;
-    if (form !== null) {
-      await interaction.showModal(form);
-      return;
-    }
+    if (await showForm(interaction, command, null, context)) return;
     ephemeral = command.ephemeral(interaction);
     await interaction.deferReply(ephemeral ? { flags: MessageFlags.Ephemeral } : {});
-    await command.run(interaction, context);
+    await perform(interaction, deed, context, (own) => command.run(interaction, own));
   } catch (error) {
     await answerFailure(interaction, ephemeral, answerTo(error, interaction, context));
   }
+}
+
+/** False where nothing opens. A form changes nothing before it is filled in. */
+async function showForm(
+  interaction: ChatInputCommandInteraction | MessageComponentInteraction,
+  command: Command,
+  args: string[] | null,
+  context: ReadContext,
+): Promise<boolean> {
+  const form = (await command.open?.(interaction, args, context)) ?? null;
+  if (form !== null) await interaction.showModal(form);
+  return form !== null;
 }
 
 /** A refusal is nobody's business but its user's, also where the answer would have been everybody's. */
@@ -109,19 +154,14 @@ async function press(
   interaction: MessageComponentInteraction,
   command: Command | undefined,
   args: string[],
-  context: CommandContext,
+  context: ReadContext,
 ): Promise<void> {
   try {
-    checkRule(interaction, ruleOfComponent(interaction.customId), context);
-    if (!command?.press && !command?.open) throw new UserError('choice-expired');
-    const form = (await command.open?.(interaction, args, context)) ?? null;
-    if (form !== null) {
-      await interaction.showModal(form);
-      return;
-    }
+    const deed = checkDeed(interaction, deedOfComponent(interaction.customId), context);
+    if (command && (await showForm(interaction, command, args, context))) return;
+    if (!command?.press) throw new UserError('choice-expired');
     await interaction.deferUpdate();
-    if (!command.press) throw new UserError('choice-expired');
-    await command.press(interaction, args, context);
+    await perform(interaction, deed, context, async (own) => command.press?.(interaction, args, own));
   } catch (error) {
     // The message stays as it is: it may be somebody else's.
     const answer = { ...answerTo(error, interaction, context), flags: MessageFlags.Ephemeral } as const;
@@ -134,13 +174,13 @@ async function fill(
   interaction: ModalSubmitInteraction,
   command: Command | undefined,
   args: string[],
-  context: CommandContext,
+  context: ReadContext,
 ): Promise<void> {
   await interaction.deferReply({ flags: MessageFlags.Ephemeral });
   try {
-    checkRule(interaction, ruleOfComponent(interaction.customId), context);
+    const deed = checkDeed(interaction, deedOfComponent(interaction.customId), context);
     if (!command?.fill) throw new UserError('choice-expired');
-    await command.fill(interaction, args, context);
+    await perform(interaction, deed, context, async (own) => command.fill?.(interaction, args, own));
   } catch (error) {
     await answerFailure(interaction, true, answerTo(error, interaction, context));
   }
@@ -149,10 +189,10 @@ async function fill(
 async function complete(
   interaction: AutocompleteInteraction,
   command: Command | undefined,
-  context: CommandContext,
+  context: ReadContext,
 ): Promise<void> {
   try {
-    checkRule(interaction, ruleOfCommand(wordsOf(interaction)), context);
+    checkDeed(interaction, deedOfCommand(wordsOf(interaction)), context);
     const choices = (await command?.complete?.(interaction, context)) ?? [];
     await interaction.respond(choices.slice(0, MAX_CHOICES));
   } catch (error) {
@@ -162,11 +202,7 @@ async function complete(
   }
 }
 
-function answerTo(
-  error: unknown,
-  interaction: { id: string; user: { id: string } },
-  context: CommandContext,
-) {
+function answerTo(error: unknown, interaction: { id: string; user: { id: string } }, context: ReadContext) {
   if (error instanceof UserError) return { embeds: [refusalEmbed(error)], files: [] };
   const reference = randomBytes(4).toString('hex');
   context.log.error(

@@ -289,8 +289,8 @@ export const userErrors = {
   },
   'role-needed': {
     status: 403,
-    text: 'This needs the role {roles}.',
-    next: 'Ask an organiser to do it, or to give you that role.',
+    text: 'You do not have the role for this.',
+    next: 'It needs {roles}: ask an organiser to do it, or to give you that role.',
   },
   'no-such-board': {
     status: 404,

@@ -47,6 +47,8 @@ export const commandRules = {
   'admin rejudge show': reads(admin),
   'admin rejudge apply': changes(admin),
   'admin rejudge cancel': changes(admin),
+  'admin audit show': reads(admin),
+  'admin audit verify': reads(admin),
   'admin token create': changes(admin),
   'admin token list': reads(admin),
   'admin token revoke': changes(admin),
@@ -66,6 +68,7 @@ export const componentRules = {
   'admin:leaderboard:drop': reads(admin),
   'admin:problems:apply': changes(admin),
   'admin:problems:drop': reads(admin),
+  'admin:audit': reads(admin),
   'admin:rejudge:plan': changes(admin),
   'admin:rejudge:begin': changes(admin),
   'admin:rejudge:show': reads(admin),
@@ -73,18 +76,82 @@ export const componentRules = {
   'admin:rejudge:cancel': changes(admin),
 } as const satisfies Record<string, Rule>;
 
-/** By its words: `admin box add`. */
-export function ruleOfCommand(words: string): Rule | null {
-  return Object.hasOwn(commandRules, words) ? commandRules[words as keyof typeof commandRules] : null;
+/** The routes of the HTTP API. `as`: what the same is called where it is a command. */
+export const routeRules = {
+  'GET /health': reads('everybody'),
+  'GET /ready': reads('everybody'),
+  'GET /metrics': reads('everybody'),
+  'GET /runner_queue/:gpu': reads('everybody'),
+  // An id that is worth nothing before its owner has signed in.
+  'GET /auth/init': reads('everybody'),
+  'GET /auth/start/:provider': reads('everybody'),
+  'GET /auth/cli/:provider': changes('everybody'),
+  'POST /auth/cli/confirm': changes('everybody'),
+  'GET /leaderboards': reads('everybody'),
+  'GET /gpus/:leaderboard': reads('everybody'),
+  'GET /submissions/:leaderboard/:gpu': reads('everybody'),
+  'GET /submission_count/:leaderboard/:gpu': reads('everybody'),
+  'GET /user/submissions': reads(participant),
+  'GET /user/submissions/:id': reads(participant),
+  'DELETE /user/submissions/:id': changes(participant),
+  'POST /user/join': changes(participant),
+  'POST /submission/:leaderboard/:gpu/:mode': { ...commandRules.submit, as: 'submit' },
+  'POST /:leaderboard/:gpu/:mode': { ...commandRules.submit, as: 'submit' },
+  'POST /admin/submission/:leaderboard/:gpu/:mode': changes(admin),
+  'POST /admin/start': changes(admin),
+  'POST /admin/stop': changes(admin),
+  'GET /admin/stats': reads(admin),
+  'GET /admin/audit': reads(admin),
+  'GET /admin/audit/verdict': reads(admin),
+  'GET /admin/submissions/:id': reads(admin),
+  'DELETE /admin/submissions/:id': changes(admin),
+  'DELETE /admin/submissions': changes(admin),
+  'GET /admin/leaderboards/:leaderboard/submissions': reads(admin),
+  'POST /admin/invites': changes(admin),
+  'GET /admin/leaderboards/:leaderboard/invites': reads(admin),
+  'DELETE /admin/invites/:code': changes(admin),
+  'POST /admin/leaderboards/:leaderboard/visibility': changes(admin),
+  'GET /admin/leaderboards/:leaderboard/rate-limits': reads(admin),
+  'PUT /admin/leaderboards/:leaderboard/rate-limits': changes(admin),
+  'DELETE /admin/leaderboards/:leaderboard/rate-limits/:category': changes(admin),
+  'POST /admin/ban/:user': changes(admin),
+  'DELETE /admin/ban/:user': changes(admin),
+  'POST /admin/export-hf': changes(admin),
+  'GET /admin/exports/:file': reads(admin),
+  'POST /admin/leaderboards': changes(admin),
+  'POST /admin/update-problems': changes(admin),
+  'DELETE /admin/leaderboards/:leaderboard': changes(admin),
+} as const satisfies Record<string, Rule & { as?: string }>;
+
+/** What somebody is about to do, and the rule of it. */
+export interface Deed {
+  /** `admin box add`: what the audit log calls it. */
+  action: string;
+  rule: Rule;
 }
 
-/** By its custom id: `admin:box:confirm:6f1c`. */
-export function ruleOfComponent(customId: string): Rule | null {
+/** By its words: `admin box add`. */
+export function deedOfCommand(words: string): Deed | null {
+  const known = Object.hasOwn(commandRules, words);
+  return known ? { action: words, rule: commandRules[words as keyof typeof commandRules] } : null;
+}
+
+/** By its custom id: `admin:box:confirm:6f1c` is `admin box confirm`. */
+export function deedOfComponent(customId: string): Deed | null {
   const parts = customId.split(':');
   for (let length = parts.length; length > 0; length -= 1) {
     const beginning = parts.slice(0, length).join(':');
-    if (Object.hasOwn(componentRules, beginning))
-      return componentRules[beginning as keyof typeof componentRules];
+    if (!Object.hasOwn(componentRules, beginning)) continue;
+    const rule = componentRules[beginning as keyof typeof componentRules];
+    return { action: beginning.replaceAll(':', ' '), rule };
   }
   return null;
+}
+
+/** By its method and the path that it was added with: `POST /admin/stop`. */
+export function deedOfRoute(method: string, path: string): Deed | null {
+  const name = `${method} ${path}`;
+  if (!Object.hasOwn(routeRules, name)) return null;
+  const rule: Rule & { as?: string } = routeRules[name as keyof typeof routeRules];
+  return { action: rule.as ?? name, rule };
 }

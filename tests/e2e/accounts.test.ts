@@ -146,7 +146,7 @@ describe('/admin token', () => {
 
 describe('a token', () => {
   it('is in no log line, and nobody but its owner ever saw it', async () => {
-    expect(logged.join('')).toContain('a personal token was made');
+    expect(logged.join('')).toContain('"action":"account link"');
     expect(tokens.length).toBeGreaterThan(14);
     const [atFirst, atSecond] = await Promise.all(
       [first, second].map(async (user) => JSON.stringify(await user.state())),

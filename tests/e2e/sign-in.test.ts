@@ -352,7 +352,7 @@ describe('a browser', () => {
 
 describe('what was given out', () => {
   it('is in no log line and in no table', async () => {
-    expect(logged.join('')).toContain('a command line was linked');
+    expect(logged.join('')).toContain('"action":"GET /auth/cli/:provider"');
     expect(logged.join('')).toContain('a sign-in provider refused');
     const tables = await running.app.sql<{ name: string }[]>`
       select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'hotlap'`;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { commands } from '../../commands/index.ts';
 import { type ContestRole, checkRole, type RoleIds, rolesHeld } from '../../src/domain/access.ts';
 import { UserError } from '../../src/domain/errors.ts';
-import { commandRules, componentRules, ruleOfCommand, ruleOfComponent } from '../../src/domain/rules.ts';
+import { commandRules, componentRules, deedOfCommand, deedOfComponent } from '../../src/domain/rules.ts';
 import {
   commandMatrix,
   componentMatrix,
@@ -69,13 +69,13 @@ describe('the rule of', () => {
     );
     expect(made.length).toBeGreaterThan(5);
     // A description of ids such as `admin:rejudge:<begin|show>:<id>` is not one itself.
-    const without = made.filter((id) => !/[<>]/.test(id) && ruleOfComponent(id) === null);
+    const without = made.filter((id) => !/[<>]/.test(id) && deedOfComponent(id) === null);
     expect(without.filter((id) => !/^admin:\w+:x(:|$)/.test(id))).toEqual([]);
   });
 
   it.each(Object.entries(commandMatrix))('/%s holds for %s', (words, row) => {
     for (const person of people) {
-      const rule = ruleOfCommand(words);
+      const rule = deedOfCommand(words)?.rule;
       if (!rule) throw new Error(`/${words} has no rule`);
       const refused = refusal(() => checkRole(rule, rolesHeld(carried[person], ids), ids));
       expect([person, refused === null]).toEqual([person, mayUse(row, person)]);
@@ -84,7 +84,7 @@ describe('the rule of', () => {
 
   it.each(Object.entries(componentMatrix))('%s:... holds for %s', (beginning, row) => {
     for (const person of people) {
-      const rule = ruleOfComponent(`${beginning}:17:3`);
+      const rule = deedOfComponent(`${beginning}:17:3`)?.rule;
       if (!rule) throw new Error(`${beginning} has no rule`);
       const refused = refusal(() => checkRole(rule, rolesHeld(carried[person], ids), ids));
       expect([person, refused === null]).toEqual([person, mayUse(row, person)]);
@@ -92,11 +92,11 @@ describe('the rule of', () => {
   });
 
   it('an unknown command or custom id is none', () => {
-    expect(ruleOfCommand('admin box explode')).toBeNull();
-    expect(ruleOfCommand('toString')).toBeNull();
-    expect(ruleOfComponent('admin:box:explode:1')).toBeNull();
-    expect(ruleOfComponent('constructor')).toBeNull();
-    expect(ruleOfComponent('')).toBeNull();
+    expect(deedOfCommand('admin box explode')).toBeNull();
+    expect(deedOfCommand('toString')).toBeNull();
+    expect(deedOfComponent('admin:box:explode:1')).toBeNull();
+    expect(deedOfComponent('constructor')).toBeNull();
+    expect(deedOfComponent('')).toBeNull();
   });
 });
 
@@ -112,11 +112,11 @@ describe('roles', () => {
 
   it('are named by a refusal: those that would do and are set up', () => {
     const rule = { for: ['creator', 'judge'] as ContestRole[], changes: true };
-    expect(refusal(() => checkRole(rule, ['participant'], ids))?.text).toBe(
-      'This needs the role <@&2> or <@&3> or <@&1>.',
+    expect(refusal(() => checkRole(rule, ['participant'], ids))?.next).toContain(
+      'It needs <@&2> or <@&3> or <@&1>:',
     );
     const few: RoleIds = { ...ids, creator: null, judge: null };
-    expect(refusal(() => checkRole(rule, ['participant'], few))?.text).toBe('This needs the role <@&1>.');
+    expect(refusal(() => checkRole(rule, ['participant'], few))?.next).toContain('It needs <@&1>:');
     expect(refusal(() => checkRole(rule, ['judge'], ids))).toBeNull();
   });
 });

@@ -25,6 +25,7 @@ import {
   tokenHash,
 } from '../../domain/account.ts';
 import { html, sendPage } from '../auth-page.ts';
+import { recordOf } from '../changes.ts';
 import { answerTo, Refusal } from '../errors.ts';
 import { authorizeUrl, callbackUrl, fetchIdentity, type OAuthApp, readState, type SignIn } from '../oauth.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -104,7 +105,8 @@ export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn 
       reply.header('cache-control', 'no-store');
       return orPage(request, reply, async () => {
         const { login, cliId } = await signIn(parts, request.params.provider, request.query);
-        if (!isBrowser(request)) return answerLinked(await link(parts, login), login.isReset);
+        if (!isBrowser(request)) return answerLinked(await link(parts, login, request), login.isReset);
+        recordOf(request).settle();
         const ticket = randomBytes(32).toString('base64url');
         await holdCliLogin(sql, { ...login, ticketSha256: tokenHash(ticket) });
         return confirmPage(reply, login.identity, cliId, ticket) as never;
@@ -136,6 +138,7 @@ export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn 
             );
           }
           if (answer === 'no') {
+            recordOf(request).settle();
             return sendPage(
               reply,
               200,
@@ -143,7 +146,7 @@ export function authRoutes(server: Server, parts: RouteParts & { signIn: SignIn 
               html`<p>That command line cannot come in as you. You may close this page.</p>`,
             );
           }
-          const { userName } = await link(parts, login);
+          const { userName } = await link(parts, login, request);
           return sendPage(
             reply,
             200,
@@ -205,7 +208,7 @@ async function signIn(
   return { login: { sha256, identity, isReset: state.isReset }, cliId: state.cliId };
 }
 
-async function link(parts: RouteParts, login: SignedIn): Promise<TokenOwner> {
+async function link(parts: RouteParts, login: SignedIn, request: FastifyRequest): Promise<TokenOwner> {
   const owner = await linkCli(parts.sql, login);
   const name = providerNames[login.identity.provider];
   if (owner === 'registered-already') {
@@ -222,10 +225,10 @@ async function link(parts: RouteParts, login: SignedIn): Promise<TokenOwner> {
       `There is no account of this ${name} user yet. Use "register" to create it.`,
     );
   }
-  parts.log.info(
-    { user: owner.userId, provider: login.identity.provider, isReset: login.isReset },
-    'a command line was linked',
-  );
+  const record = recordOf(request);
+  record.actor = { id: owner.userId, name: owner.userName, door: 'api' };
+  const after = { kind: 'cli', provider: login.identity.provider, reset: login.isReset };
+  await record.note(parts.sql, { subject: `user ${owner.userId}`, after });
   return owner;
 }
 

@@ -5,8 +5,9 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { accept, examine } from '../../intake/accept.ts';
-import { adminOf, type Caller, callerOf } from '../auth.ts';
+import { type Caller, callerOf } from '../auth.ts';
 import { enterBoard } from '../board-access.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import { EventStream } from '../event-stream.ts';
@@ -66,9 +67,7 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
       },
     },
     async (request, reply) => {
-      const admin = adminOf(request);
       const id = await submit(request, request.params, { afterDeadline: true });
-      request.log.info({ admin: admin.name, submissionId: id }, 'submitted past the deadline');
       return reply.code(202).send(await acceptance(id, request.params.gpu));
     },
   );
@@ -121,7 +120,11 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
       door: 'api',
       reply: null,
     });
-    request.log.info({ submissionId: id, user: caller.userId }, 'submitted over HTTP');
+    // Noted and closed here: a stream of events passes by where other answers are.
+    await recordOf(request).close(sql, {
+      subject: `submission ${id}`,
+      after: { leaderboard: draft.board.name, mode: draft.mode, gpus, for: caller.userId },
+    });
     return id;
   }
 
