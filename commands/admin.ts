@@ -5,14 +5,18 @@ import { UserError } from '../src/domain/errors.ts';
 import { auditGroup } from './admin/audit.ts';
 import { boxGroup } from './admin/box.ts';
 import type { AdminGroup } from './admin/group.ts';
+import { invitesGroup } from './admin/invites.ts';
 import { leaderboardGroup } from './admin/leaderboard.ts';
+import { limitGroup } from './admin/limit.ts';
 import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
 import { tokenGroup } from './admin/token.ts';
 
 const groups: AdminGroup[] = [
-  boxGroup,
   leaderboardGroup,
+  invitesGroup,
+  limitGroup,
+  boxGroup,
   problemsGroup,
   rejudgeGroup,
   tokenGroup,

@@ -81,9 +81,11 @@ export const judge: Command = {
     }
   },
 
+  // Judges judge on closed boards, too.
   async complete(interaction, context) {
     const focused = interaction.options.getFocused(true);
-    if (focused.name !== 'scorer') return completeLeaderboard(context.sql, focused.value);
+    if (focused.name !== 'scorer')
+      return completeLeaderboard(context.sql, { userId: interaction.user.id, isAdmin: true }, focused.value);
     const judged = await getJudged(context.sql, interaction.options.getInteger('id') ?? 0).catch(() => null);
     return (judged?.scorers ?? [])
       .filter((scorer) => scorer.name.includes(focused.value.toLowerCase()))
@@ -112,7 +114,13 @@ async function score(interaction: ChatInputCommandInteraction, context: CommandC
     reason: options.getString('reason', true),
   };
   const { replaced } = await judgeSubmission(context.sql, judgement, { id: user.id, name: user.username });
-  context.log.info({ by: user.id, ...judgement }, 'human score');
+  const { submissionId, scorer, value, reason } = judgement;
+  await context.record.note(context.sql, {
+    subject: `submission ${submissionId}`,
+    before: { scorer, value: replaced },
+    after: { scorer, value },
+    reason,
+  });
   const was =
     replaced === null ? '' : ` It was ${formatValue(replaced)}; the earlier one is kept as a revision.`;
   await interaction.editReply({

@@ -17,9 +17,9 @@ import {
   listTracks,
 } from '../src/db/board.ts';
 import type { Sql } from '../src/db/client.ts';
-import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
+import type { LeaderboardWithTask } from '../src/db/leaderboards.ts';
 import { findTrackUnit } from '../src/db/ranking.ts';
-import type { Command, CommandContext } from '../src/discord/command.ts';
+import { type Command, type CommandContext, viewerOf } from '../src/discord/command.ts';
 import {
   completeGpu,
   completeLanguage,
@@ -27,6 +27,7 @@ import {
   completeTrack,
 } from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
+import { getVisibleBoard, getVisibleBoardById, listVisibleBoards } from '../src/discord/visible-board.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { unitOf } from '../src/domain/ranking-rule.ts';
 import { withHeader } from '../src/intake/directives.ts';
@@ -110,26 +111,29 @@ export const leaderboard: Command = {
   async complete(interaction, context) {
     const focused = interaction.options.getFocused(true);
     const name = interaction.options.getString('name');
+    const viewer = viewerOf(interaction, context);
     if (focused.name === 'gpu' && interaction.options.getSubcommand() === 'show')
-      return completeTrack(context.sql, name, focused.value);
-    if (focused.name === 'gpu') return completeGpu(context.sql, name, focused.value);
-    if (focused.name === 'language') return completeLanguage(context.sql, name, focused.value);
-    return completeLeaderboard(context.sql, focused.value);
+      return completeTrack(context.sql, viewer, name, focused.value);
+    if (focused.name === 'gpu') return completeGpu(context.sql, viewer, name, focused.value);
+    if (focused.name === 'language') return completeLanguage(context.sql, viewer, name, focused.value);
+    return completeLeaderboard(context.sql, viewer, focused.value);
   },
 
   /** `leaderboard:<user>:<leaderboard id>:<gpu>:<page>`: a name could be longer than a custom id may be. */
   async press(interaction, [userId, id, gpu = '', page = '0'], context) {
     if (interaction.user.id !== userId) throw new UserError('not-your-choice');
-    const named = (await listLeaderboards(context.sql)).find((item) => item.id === Number(id));
-    if (!named) throw new UserError('choice-expired');
-    const board = await getLeaderboard(context.sql, named.name);
+    const board = await getVisibleBoardById(context.sql, viewerOf(interaction, context), Number(id));
     const chosen = interaction.isStringSelectMenu() ? (interaction.values[0] ?? gpu) : gpu;
     await interaction.editReply(await boardMessage(context.sql, board, chosen, Number(page), userId));
   },
 };
 
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const board = await getVisibleBoard(
+    context.sql,
+    viewerOf(interaction, context),
+    interaction.options.getString('name', true),
+  );
   const wanted = interaction.options.getString('gpu');
   const gpu =
     wanted === null ? await busiestGpu(context.sql, board) : await knownTrack(context.sql, board, wanted);
@@ -147,7 +151,11 @@ async function picture(
 }
 
 async function namedBoard(interaction: ChatInputCommandInteraction, context: CommandContext) {
-  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const board = await getVisibleBoard(
+    context.sql,
+    viewerOf(interaction, context),
+    interaction.options.getString('name', true),
+  );
   const wanted = interaction.options.getString('gpu');
   return { board, gpu: wanted === null ? await busiestGpu(context.sql, board) : knownGpu(board, wanted) };
 }
@@ -240,7 +248,10 @@ function gpuMenu(
 }
 
 async function list(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const [boards, tops] = await Promise.all([listLeaderboards(context.sql), listBoardTops(context.sql)]);
+  const [boards, tops] = await Promise.all([
+    listVisibleBoards(context.sql, viewerOf(interaction, context)),
+    listBoardTops(context.sql),
+  ]);
   const summaries = boards.map((board) => ({
     name: board.name,
     unit: unitOf(board.rule, board.taskUnit),
@@ -254,7 +265,11 @@ async function list(interaction: ChatInputCommandInteraction, context: CommandCo
 }
 
 async function task(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const board = await getVisibleBoard(
+    context.sql,
+    viewerOf(interaction, context),
+    interaction.options.getString('name', true),
+  );
   const { description, files, tests, benchmarks } = board.task;
   const texts = Object.entries({
     // In full, where the embed may hold the beginning alone.
@@ -280,7 +295,11 @@ function templateFiles(board: LeaderboardWithTask): Record<string, string> {
 }
 
 async function template(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
-  const board = await getLeaderboard(context.sql, interaction.options.getString('name', true));
+  const board = await getVisibleBoard(
+    context.sql,
+    viewerOf(interaction, context),
+    interaction.options.getString('name', true),
+  );
   const wanted = interaction.options.getString('language', true);
   const found = Object.entries(board.task.templates).find(
     ([name]) => name.toLowerCase() === wanted.toLowerCase(),
@@ -296,11 +315,4 @@ async function template(interaction: ChatInputCommandInteraction, context: Comma
     content: `Template for **${board.name}**. Fill it in and attach it to \`/submit\`.`,
     files: [file],
   });
-}
-
-async function getLeaderboard(sql: Sql, name: string): Promise<LeaderboardWithTask> {
-  const board = await findLeaderboard(sql, name);
-  if (board) return board;
-  const open = (await listLeaderboards(sql)).map((item) => item.name).join(', ') || 'none';
-  throw new UserError('unknown-leaderboard', { leaderboard: name, open });
 }

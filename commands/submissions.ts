@@ -7,7 +7,6 @@ import {
 } from 'discord.js';
 import { cancelSubmission, rerunFailedJobs } from '../src/db/cancel.ts';
 import type { Sql } from '../src/db/client.ts';
-import { findLeaderboard, type LeaderboardWithTask, listLeaderboards } from '../src/db/leaderboards.ts';
 import {
   findSubmissionCode,
   findSubmissionOwner,
@@ -21,6 +20,7 @@ import { pageButtons } from '../src/discord/page-buttons.ts';
 import { replyTarget } from '../src/discord/reply-target.ts';
 import { cancelButton } from '../src/discord/submission-buttons.ts';
 import { type TraceFiles, traceFiles, traceFilesOf } from '../src/discord/trace-files.ts';
+import { getVisibleBoard } from '../src/discord/visible-board.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { maySeePrivate, type SubmissionStatus, submissionStatuses } from '../src/domain/submission.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
@@ -122,8 +122,13 @@ export const submissions: Command = {
   complete(interaction, context) {
     const focused = interaction.options.getFocused(true);
     if (focused.name === 'gpu')
-      return completeGpu(context.sql, interaction.options.getString('leaderboard'), focused.value);
-    return completeLeaderboard(context.sql, focused.value);
+      return completeGpu(
+        context.sql,
+        viewerOf(interaction, context),
+        interaction.options.getString('leaderboard'),
+        focused.value,
+      );
+    return completeLeaderboard(context.sql, viewerOf(interaction, context), focused.value);
   },
 
   /**
@@ -149,25 +154,23 @@ interface Filter {
 
 async function mine(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const name = interaction.options.getString('leaderboard');
-  const board = name === null ? null : await getLeaderboard(context.sql, name);
+  const board =
+    name === null ? null : await getVisibleBoard(context.sql, viewerOf(interaction, context), name);
   const status = interaction.options.getString('status');
   const filter = { leaderboardId: board?.id, status: submissionStatuses.find((item) => item === status) };
   const page = (interaction.options.getInteger('page') ?? 1) - 1;
   await interaction.editReply(await listMessage(context.sql, interaction.user.id, filter, page));
 }
 
-async function getLeaderboard(sql: Sql, name: string): Promise<LeaderboardWithTask> {
-  const board = await findLeaderboard(sql, name);
-  if (board) return board;
-  const open = (await listLeaderboards(sql)).map((item) => item.name).join(', ') || 'none';
-  throw new UserError('unknown-leaderboard', { leaderboard: name, open });
-}
-
 async function showProgress(
   interaction: ChatInputCommandInteraction,
   context: CommandContext,
 ): Promise<void> {
-  const board = await getLeaderboard(context.sql, interaction.options.getString('leaderboard', true));
+  const board = await getVisibleBoard(
+    context.sql,
+    viewerOf(interaction, context),
+    interaction.options.getString('leaderboard', true),
+  );
   const wanted = interaction.options.getString('gpu') ?? board.gpus[0] ?? '';
   const gpu = board.gpus.find((each) => each.toLowerCase() === wanted.toLowerCase());
   if (gpu === undefined)

@@ -10,7 +10,7 @@ import {
 import { loadQueue } from '../src/db/queue.ts';
 import { findSubmissionView } from '../src/db/submissions.ts';
 import { downloadAttachment } from '../src/discord/attachment.ts';
-import type { Command, CommandContext } from '../src/discord/command.ts';
+import { type Command, type CommandContext, viewerOf } from '../src/discord/command.ts';
 import { completeGpu, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
 import { type ReplyTarget, replyTarget, TOKEN_LIFE_MS } from '../src/discord/reply-target.ts';
 import { cancelButton } from '../src/discord/submission-buttons.ts';
@@ -75,6 +75,8 @@ export const submit: Command = {
         leaderboard: interaction.options.getString('leaderboard'),
         mode: interaction.options.getString('mode'),
         gpus: (interaction.options.getString('gpu') ?? '').split(/[\s,]+/).filter((word) => word !== ''),
+        // Unofficial then, as it is for anybody.
+        afterDeadline: viewerOf(interaction, context).isAdmin,
       },
     );
     const choice: PendingChoice = {
@@ -93,8 +95,13 @@ export const submit: Command = {
   async complete(interaction, context) {
     const focused = interaction.options.getFocused(true);
     return focused.name === 'gpu'
-      ? completeGpu(context.sql, interaction.options.getString('leaderboard'), focused.value)
-      : completeLeaderboard(context.sql, focused.value);
+      ? completeGpu(
+          context.sql,
+          viewerOf(interaction, context),
+          interaction.options.getString('leaderboard'),
+          focused.value,
+        )
+      : completeLeaderboard(context.sql, viewerOf(interaction, context), focused.value);
   },
 
   async press(interaction, [key = ''], context) {

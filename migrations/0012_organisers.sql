@@ -67,3 +67,56 @@ create view hotlap.audit_faults as
     from hotlap.audit_log a window chain as (order by a.id)
   ) rows
   where id <> coalesce(before_id, 0) + 1 or previous_hash <> coalesce(before_hash, repeat('0', 64)) or not holds;
+
+alter table hotlap.leaderboards
+  -- A creator's own; null: a set's, run by admins alone.
+  add column created_by text,
+  -- Whether submissions are taken, whatever the deadline says. Archived ones are left out of lists, too.
+  add column stage text not null default 'open' check (stage in ('open', 'closed', 'archived')),
+  -- What the set says of the deadline, and whether an organiser's stands over it.
+  add column set_deadline timestamptz,
+  add column own_deadline boolean not null default false,
+  -- What becomes of submissions after the deadline.
+  add column late text not null default 'refused' check (late in ('refused', 'unofficial'));
+update hotlap.leaderboards set set_deadline = deadline;
+
+-- Who made a board may enter it.
+create or replace view hotlap.board_members as
+  select distinct il.leaderboard_id, i.claimed_by as user_id
+  from hotlap.invite_leaderboards il join hotlap.invites i on i.code = il.code
+  where i.claimed_by is not null
+  union
+  select id, created_by from hotlap.leaderboards where created_by is not null;
+
+-- False: let in after the deadline. It runs like any other and is ranked nowhere.
+alter table hotlap.submissions add column official boolean not null default true;
+
+-- As before, but for the official ones alone.
+create or replace view hotlap.eligible_entries as
+  select
+    s.leaderboard_id,
+    sc.gpu_type,
+    s.user_id,
+    s.id as submission_id,
+    case l.ranked_by when 'public' then sc.public_score when 'secret' then sc.secret_score else sc.rule_score end as score,
+    s.created_at as achieved_at,
+    l.score_ascending,
+    -- Always sorts upwards.
+    case when l.ranked_by = 'rule' then sc.sort_key else array[hotlap.sort_score(
+      case l.ranked_by when 'public' then sc.public_score else sc.secret_score end, l.score_ascending)] end as sort_key,
+    -- What others may read: secret scores, and what is made of them, are their owner's.
+    case when l.ranked_by <> 'rule' then sc.public_score
+      when l.ranking ->> 'score' is distinct from 'secret' then sc.rule_score end as shown_score,
+    case when l.ranking ->> 'score' is distinct from 'secret' then sc.recent end as recent,
+    case when l.ranking ->> 'score' is distinct from 'secret' then sc.steady end as steady,
+    case when l.ranking ->> 'score' is distinct from 'secret' then sc.anchor end as anchor,
+    -- Times that everybody may read.
+    l.ranking ->> 'score' is distinct from 'secret' and not l.ranking ?| array['metric', 'weights'] as is_time
+  from hotlap.submission_scores sc
+  join hotlap.submissions s on s.id = sc.submission_id
+  join hotlap.leaderboards l on l.id = s.leaderboard_id
+  where sc.eligible and s.official
+    and s.invalidated_at is null
+    and not exists (select from hotlap.users u where u.id = s.user_id and u.invalidated_at is not null)
+    and hotlap.is_rankable(
+      case l.ranked_by when 'public' then sc.public_score when 'secret' then sc.secret_score else sc.rule_score end);

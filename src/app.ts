@@ -19,6 +19,7 @@ import { loadRunnerArchive } from './boxes/runner-archive.ts';
 import { loadOrCreateKey } from './boxes/ssh-key.ts';
 import { applySync } from './catalog/apply.ts';
 import { planDirectory } from './catalog/directory.ts';
+import { listProblemPlaces } from './catalog/places.ts';
 import { planSync } from './catalog/plan.ts';
 import { syncProblems } from './catalog/sync.ts';
 import type { Config } from './config.ts';
@@ -30,7 +31,7 @@ import { migrate } from './db/migrate.ts';
 import { installationName } from './db/settings.ts';
 import { startAnnouncer } from './discord/announcer.ts';
 import { connectDiscord } from './discord/client.ts';
-import type { ReadContext } from './discord/command.ts';
+import type { CommandParts } from './discord/command.ts';
 import { dispatchInteractions } from './discord/dispatch.ts';
 import { registerCommands } from './discord/register.ts';
 import type { Log } from './log.ts';
@@ -211,9 +212,10 @@ async function startDiscord(
     'the slash commands cannot be registered (DISCORD_GUILD_ID; is the bot invited there?)',
     () => registerCommands({ ...discord, applicationId }, declarations, log),
   );
-  const context: ReadContext = {
+  const commandParts: CommandParts = {
     sql,
     log,
+    guildId: discord.guildId,
     roleIds: discord.roleIds,
     apiUrl: knownApiUrl(config),
     boxes: {
@@ -223,11 +225,14 @@ async function startDiscord(
       publicKey: async () => parts.publicKey,
     },
     problems: {
-      plan: (source) => planSync(sql, source ?? { kind: 'directory', path: config.problemsDir }),
-      apply: (plan) => applySync(sql, plan),
+      plan: (source, options) =>
+        planSync(sql, source ?? { kind: 'directory', path: config.problemsDir }, options),
+      planDirectory: (directory, name) => planDirectory(sql, config.problemsDir, directory, name),
+      apply: (plan, also) => applySync(sql, plan, also),
+      places: () => listProblemPlaces(config.problemsDir),
     },
   };
-  dispatchInteractions(client, commands, context);
+  dispatchInteractions(client, commands, commandParts);
   const announcer = await startAnnouncer({
     client,
     sql,

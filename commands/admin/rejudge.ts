@@ -11,7 +11,7 @@ import {
 import type { Sql } from '../../src/db/client.ts';
 import { listLeaderboards } from '../../src/db/leaderboards.ts';
 import { listRejudges } from '../../src/db/rejudges.ts';
-import type { CommandContext } from '../../src/discord/command.ts';
+import { type CommandContext, viewerOf } from '../../src/discord/command.ts';
 import { completeLeaderboard } from '../../src/discord/leaderboard-choices.ts';
 import { UserError } from '../../src/domain/errors.ts';
 import type { RejudgeStatus } from '../../src/domain/rejudge.ts';
@@ -92,7 +92,8 @@ export const rejudgeGroup: AdminGroup = {
 
   async complete(interaction, context) {
     const focused = interaction.options.getFocused(true);
-    if (focused.name === 'leaderboard') return completeLeaderboard(context.sql, focused.value);
+    if (focused.name === 'leaderboard')
+      return completeLeaderboard(context.sql, viewerOf(interaction, context), focused.value);
     return completeRejudge(context.sql, interaction.options.getSubcommand(), focused.value);
   },
 

@@ -8,9 +8,13 @@ import { planEntries } from './plan.ts';
 
 /**
  * Does what the plan says. A set of which some board is no longer as it was when the plan was made is left as it is, and
- * named in `refused`.
+ * named in `refused`. `also` is done in the transaction of each set, with the boards that it made.
  */
-export async function applySync(sql: Sql, plan: SyncPlan): Promise<SyncReport> {
+export async function applySync(
+  sql: Sql,
+  plan: SyncPlan,
+  also: (tx: Db, created: { id: number; name: string }[]) => Promise<void> = async () => {},
+): Promise<SyncReport> {
   const report = emptyReport(plan);
   for (const [set, problems] of bySet(plan.problems)) {
     await sql.begin(async (tx) => {
@@ -23,7 +27,7 @@ export async function applySync(sql: Sql, plan: SyncPlan): Promise<SyncReport> {
         );
         return;
       }
-      await applyProblems(tx, problems, plan.origin, report);
+      await also(tx, await applyProblems(tx, problems, plan.origin, report));
     });
   }
   return report;
@@ -38,13 +42,14 @@ export function bySet(problems: PlannedProblem[]): Map<string, PlannedProblem[]>
   return Map.groupBy(problems, (problem) => problem.entry.set);
 }
 
-/** Under the lock of `lockProblemSync`, with problems that were planned under it. */
+/** Under the lock of `lockProblemSync`, with problems that were planned under it. Returns the boards that are new. */
 export async function applyProblems(
   tx: Db,
   problems: PlannedProblem[],
   origin: Origin,
   report: SyncReport,
-): Promise<void> {
+): Promise<{ id: number; name: string }[]> {
+  const made: { id: number; name: string }[] = [];
   for (const { entry, change, asksForRejudge, ranked, keptTaskVersionId } of problems) {
     const { leaderboard, task } = entry;
     const { id: leaderboardId } = await saveLeaderboard(tx, {
@@ -59,6 +64,8 @@ export async function applyProblems(
     });
     const list = { created: report.created, changed: report.updated, unchanged: report.unchanged };
     list[change].push(leaderboard);
+    if (change === 'created') made.push({ id: leaderboardId, name: leaderboard });
     if (asksForRejudge && ranked > 0) report.rejudge.push({ leaderboardId, leaderboard, ranked });
   }
+  return made;
 }

@@ -14,13 +14,18 @@ import { CatalogFault, readYaml } from './yaml-file.ts';
 const SET = 'dev';
 
 /**
- * What `<directory>-dev` would become, a new board or a change of the one that is there: `applySync` carries it out. The
- * board runs on the GPU types of the task and has no deadline. Throws UserError `problem-directory`.
+ * What the board `name`, else `<directory>-dev`, would become: a new one or a change of the one that is there. `applySync`
+ * carries it out. The board runs on the GPU types of the task and has no deadline. Throws UserError `problem-directory`.
  */
-export async function planDirectory(db: Db, root: string, directory: string): Promise<SyncPlan> {
+export async function planDirectory(
+  db: Db,
+  root: string,
+  directory: string,
+  name: string | null = null,
+): Promise<SyncPlan> {
   const top = await realpath(root);
   const folder = resolve(top, directory);
-  const leaderboard = `${basename(folder)}-dev`;
+  const leaderboard = name ?? `${basename(folder)}-dev`;
   const refuse = (problem: string) => new UserError('problem-directory', { directory, problem });
   if (!isInside(top, folder) || folder === top) throw refuse('it is not below the problems folder.');
   if (!/^[A-Za-z0-9_.-]{1,100}$/.test(leaderboard)) throw refuse('its name makes no leaderboard name.');

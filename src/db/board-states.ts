@@ -8,6 +8,7 @@ export interface BoardState {
   name: string;
   setName: string;
   directory: string;
+  /** As its set says; an organiser's may stand over it. */
   deadline: Date | null;
   gpus: string[];
   origin: Origin;
@@ -22,7 +23,7 @@ export interface BoardState {
 /** The boards of these names, upper and lower case being the same. */
 export async function listBoardStates(db: Db, names: string[]): Promise<BoardState[]> {
   const rows = await db<(Omit<BoardState, 'task'> & { definition: unknown })[]>`
-    select l.id, l.name, l.set_name as "setName", l.directory, l.deadline, l.origin,
+    select l.id, l.name, l.set_name as "setName", l.directory, l.set_deadline as deadline, l.origin,
       l.task_version_id as "taskVersionId", t.definition, n.number as version,
       array(select g.gpu_type from hotlap.leaderboard_gpus g
             where g.leaderboard_id = l.id order by g.position) as gpus,

@@ -5,25 +5,44 @@
  * Nothing is deleted while a box works on it: its slot would count as free before its process is dead. Such a submission
  * has to be cancelled first, and to have ended.
  */
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { refreshEntries } from './ranking.ts';
 import { lockSubmission } from './settle.ts';
 
+interface BoardedSubmission {
+  leaderboardId: number;
+  leaderboard: string;
+  userId: string;
+  mode: string;
+  status: string;
+  /** SHA-256. */
+  code: string;
+}
+
 export type Deletion = 'deleted' | 'unknown' | 'running';
 
-/** `deletedBy`: the owner's id, or an organiser's name. The owner's best entries are chosen anew. */
-export async function deleteSubmission(sql: Sql, id: number, deletedBy: string): Promise<Deletion> {
+/** The owner's best entries are chosen anew. */
+export async function deleteSubmission(
+  sql: Sql,
+  id: number,
+  record: ChangeRecord,
+  reason: string | null = null,
+): Promise<Deletion> {
   return sql.begin(async (tx) => {
     await lockSubmission(tx, id);
     if ((await countRunning(tx, [id])) > 0) return 'running';
-    const [owner] = await tx<{ leaderboardId: number; userId: string }[]>`
-      select leaderboard_id as "leaderboardId", user_id as "userId" from hotlap.submissions where id = ${id}`;
-    if (!owner) return 'unknown';
-    const { leaderboardId, userId } = owner;
+    const [before] = await tx<BoardedSubmission[]>`
+      select s.leaderboard_id as "leaderboardId", l.name as leaderboard, s.user_id as "userId", s.mode, s.status,
+        s.code_sha256 as code
+      from hotlap.submissions s join hotlap.leaderboards l on l.id = s.leaderboard_id where s.id = ${id}`;
+    if (!before) return 'unknown';
+    const { leaderboardId, userId } = before;
     await tx`select hotlap.lock_entries(${leaderboardId}, ${[userId]}, false)`;
-    await keepTrace(tx, [id], deletedBy);
+    await keepTrace(tx, [id], record.actor.name);
     await tx`delete from hotlap.submissions where id = ${id}`;
     await refreshEntries(tx, { leaderboardId, gpuTypes: null, userIds: [userId] });
+    await record.note(tx, { subject: `submission ${id}`, before: { ...before }, reason });
     return 'deleted';
   });
 }
@@ -38,7 +57,8 @@ export type BoardDeletion =
 export async function deleteLeaderboard(
   sql: Sql,
   name: string,
-  options: { force: boolean; deletedBy: string },
+  options: { force: boolean; reason?: string | null },
+  record: ChangeRecord,
 ): Promise<BoardDeletion> {
   return sql.begin(async (tx) => {
     // Keeps new submissions to it waiting; they find it gone.
@@ -56,7 +76,7 @@ export async function deleteLeaderboard(
     await keepTrace(
       tx,
       rows.map((row) => row.id),
-      options.deletedBy,
+      record.actor.name,
     );
     // Composites of other boards that it was a member of rank nobody without it.
     await tx`select hotlap.lock_entries(${board.id}, null, true)`;
@@ -65,6 +85,8 @@ export async function deleteLeaderboard(
       where member_leaderboard_id = ${board.id} and leaderboard_id <> ${board.id}`;
     await tx`delete from hotlap.leaderboards where id = ${board.id}`;
     if (hosts?.ids) await tx`select hotlap.refresh_composites(${hosts.ids}::bigint[], null)`;
+    const before = { submissions: rows.length, forced: options.force };
+    await record.note(tx, { subject: `leaderboard ${board.name}`, before, reason: options.reason ?? null });
     return { state: 'deleted', name: board.name };
   });
 }

@@ -3,13 +3,15 @@ import type { Origin } from '../domain/problem-source.ts';
 import { isAscending, type RankingRule, rankingRule } from '../domain/ranking-rule.ts';
 import { type Task, taskDefinition } from '../domain/task.ts';
 import type { Db } from './client.ts';
-import type { Visibility } from './invites.ts';
+import type { Stage, Visibility } from './invites.ts';
 import { refreshEntries } from './ranking.ts';
 
 export interface Leaderboard {
   id: number;
   name: string;
   setName: string;
+  /** In the problems folder, or wherever the set came from. */
+  directory: string;
   deadline: Date | null;
   taskVersionId: number;
   /** Of the task, counted per board from 1. */
@@ -20,6 +22,14 @@ export interface Leaderboard {
   /** What the task itself scores in: `s` for seconds. */
   taskUnit: string;
   visibility: Visibility;
+  /** Whether submissions are taken, whatever the deadline says. */
+  stage: Stage;
+  /** What becomes of submissions after the deadline. */
+  late: 'refused' | 'unofficial';
+  /** The creator whose own it is; null: a set's. */
+  createdBy: string | null;
+  /** An organiser's deadline stands over that of the set. */
+  ownDeadline: boolean;
   gpus: string[];
 }
 
@@ -28,12 +38,13 @@ export interface LeaderboardWithTask extends Leaderboard {
 }
 
 const columns = (db: Db) => db`
-  l.id, l.name, l.set_name as "setName", l.deadline, l.task_version_id as "taskVersionId",
+  l.id, l.name, l.set_name as "setName", l.directory, l.deadline, l.task_version_id as "taskVersionId",
   (select n.number from hotlap.leaderboard_versions n
    where n.leaderboard_id = l.id and n.task_version_id = l.task_version_id) as version,
   l.score_ascending as "scoreAscending", l.ranking as rule,
   (select v.score_unit from hotlap.task_versions v
-   where v.id = l.task_version_id) as "taskUnit", l.visibility,
+   where v.id = l.task_version_id) as "taskUnit", l.visibility, l.stage, l.late, l.created_by as "createdBy",
+  l.own_deadline as "ownDeadline",
   array(select g.gpu_type from hotlap.leaderboard_gpus g
         where g.leaderboard_id = l.id order by g.position) as gpus`;
 
@@ -101,7 +112,8 @@ export async function saveLeaderboard(
   },
 ): Promise<{ id: number; change: 'created' | 'updated' | 'unchanged' }> {
   const [known] = await db<({ id: number; ranking: unknown } & Record<string, unknown>)[]>`
-    select l.id, l.ranking, l.name, l.set_name, l.directory, l.deadline, l.task_version_id, l.score_ascending,
+    select l.id, l.ranking, l.name, l.set_name, l.directory, l.set_deadline as deadline, l.task_version_id,
+      l.score_ascending,
       array(select g.gpu_type from hotlap.leaderboard_gpus g
             where g.leaderboard_id = l.id order by g.position) as gpus
     from hotlap.leaderboards l where lower(l.name) = lower(${board.name}) for update`;
@@ -125,11 +137,14 @@ export async function saveLeaderboard(
   }
 
   const [row] = await db<{ id: number }[]>`
-    insert into hotlap.leaderboards (name, set_name, directory, deadline, task_version_id, score_ascending, origin)
-    values (${board.name}, ${board.setName}, ${board.directory}, ${board.deadline}, ${board.taskVersionId},
-      ${scoreAscending}, ${origin})
+    insert into hotlap.leaderboards
+      (name, set_name, directory, deadline, set_deadline, task_version_id, score_ascending, origin)
+    values (${board.name}, ${board.setName}, ${board.directory}, ${board.deadline}, ${board.deadline},
+      ${board.taskVersionId}, ${scoreAscending}, ${origin})
     on conflict (lower(name)) do update set
-      name = excluded.name, set_name = excluded.set_name, directory = excluded.directory, deadline = excluded.deadline,
+      name = excluded.name, set_name = excluded.set_name, directory = excluded.directory,
+      set_deadline = excluded.set_deadline,
+      deadline = case when leaderboards.own_deadline then leaderboards.deadline else excluded.deadline end,
       task_version_id = excluded.task_version_id, score_ascending = excluded.score_ascending, origin = excluded.origin,
       updated_at = now()
     returning id`;

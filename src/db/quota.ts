@@ -4,8 +4,10 @@
  * The ledger is written for every submission, limited or not, so that a limit that is set now counts what came before.
  * It does not refer to submissions: deleting one gives nothing back. Our own failures do.
  */
+import type { ChangeNote } from '../domain/audit.ts';
 import type { Mode } from '../domain/submission.ts';
-import type { Db } from './client.ts';
+import type { ChangeRecord } from './audit.ts';
+import type { Db, Sql } from './client.ts';
 
 /** Ranked submissions count on their own, all other modes together. */
 export const quotaCategories = ['test', 'leaderboard'] as const;
@@ -26,17 +28,42 @@ const columns = (db: Db) => db`
   category, max_per_hour as "maxPerHour", created_at as "createdAt", updated_at as "updatedAt"`;
 
 export async function setRateLimit(
-  db: Db,
-  limit: { leaderboardId: number; category: QuotaCategory; maxPerHour: number; setBy: string },
+  sql: Sql,
+  limit: { board: { id: number; name: string }; category: QuotaCategory; maxPerHour: number },
+  record: ChangeRecord,
 ): Promise<RateLimit> {
-  const [row] = await db<RateLimit[]>`
-    insert into hotlap.rate_limits (leaderboard_id, category, max_per_hour, set_by)
-    values (${limit.leaderboardId}, ${limit.category}, ${limit.maxPerHour}, ${limit.setBy})
-    on conflict (leaderboard_id, category) do update set
-      max_per_hour = excluded.max_per_hour, set_by = excluded.set_by, updated_at = now()
-    returning ${columns(db)}`;
-  if (!row) throw new Error('setting a rate limit returned no row');
-  return row;
+  const { board, category, maxPerHour } = limit;
+  return sql.begin(async (tx) => {
+    const before = await lockRateLimit(tx, board.id, category);
+    const [row] = await tx<RateLimit[]>`
+      insert into hotlap.rate_limits (leaderboard_id, category, max_per_hour, set_by)
+      values (${board.id}, ${category}, ${maxPerHour}, ${record.actor.name})
+      on conflict (leaderboard_id, category) do update set
+        max_per_hour = excluded.max_per_hour, set_by = excluded.set_by, updated_at = now()
+      returning ${columns(tx)}`;
+    if (!row) throw new Error('setting a rate limit returned no row');
+    await record.note(tx, changeOf(board, category, before, maxPerHour));
+    return row;
+  });
+}
+
+async function lockRateLimit(tx: Db, leaderboardId: number, category: QuotaCategory): Promise<number | null> {
+  // The board's row: two who set its first limit at once are told apart too.
+  await tx`select from hotlap.leaderboards where id = ${leaderboardId} for update`;
+  const [row] = await tx<{ maxPerHour: number }[]>`
+    select max_per_hour as "maxPerHour" from hotlap.rate_limits
+    where leaderboard_id = ${leaderboardId} and category = ${category}`;
+  return row?.maxPerHour ?? null;
+}
+
+function changeOf(
+  board: { name: string },
+  category: QuotaCategory,
+  before: number | null,
+  after: number | null,
+): ChangeNote {
+  const state = (perHour: number | null) => ({ mode: category, per_hour: perHour });
+  return { subject: `leaderboard ${board.name}`, before: state(before), after: state(after) };
 }
 
 export async function listRateLimits(db: Db, leaderboardId: number): Promise<RateLimit[]> {
@@ -46,13 +73,18 @@ export async function listRateLimits(db: Db, leaderboardId: number): Promise<Rat
 
 /** False when there was none. */
 export async function deleteRateLimit(
-  db: Db,
-  leaderboardId: number,
+  sql: Sql,
+  board: { id: number; name: string },
   category: QuotaCategory,
+  record: ChangeRecord,
 ): Promise<boolean> {
-  const rows = await db`
-    delete from hotlap.rate_limits where leaderboard_id = ${leaderboardId} and category = ${category} returning 1`;
-  return rows.length > 0;
+  return sql.begin(async (tx) => {
+    const before = await lockRateLimit(tx, board.id, category);
+    if (before === null) return false;
+    await tx`delete from hotlap.rate_limits where leaderboard_id = ${board.id} and category = ${category}`;
+    await record.note(tx, changeOf(board, category, before, null));
+    return true;
+  });
 }
 
 export interface QuotaKey {
@@ -94,6 +126,29 @@ export async function lockQuota(tx: Db, key: QuotaKey): Promise<QuotaState | nul
     maxPerHour: limit.maxPerHour,
     waitSeconds: Math.max(0, Math.ceil(row?.waitSeconds ?? 0)),
   };
+}
+
+/** How somebody stands with all limits of these boards, by the boards' names. Holds up nobody. */
+export async function listQuotaOf(
+  db: Db,
+  userId: string,
+  leaderboardIds: number[],
+): Promise<
+  { leaderboard: string; category: QuotaCategory; used: number; maxPerHour: number; freeAt: Date | null }[]
+> {
+  return db`
+    select l.name as leaderboard, r.category, r.max_per_hour as "maxPerHour", u.used, u.free_at as "freeAt"
+    from hotlap.rate_limits r
+    join hotlap.leaderboards l on l.id = r.leaderboard_id
+    cross join lateral (
+      select count(*) as used, max(used_at + interval '1 hour') filter (where n = r.max_per_hour) as free_at
+      from (
+        select used_at, row_number() over (order by used_at desc) as n from hotlap.quota_uses
+        where user_id = ${userId} and leaderboard_id = r.leaderboard_id and category = r.category
+          and given_back_at is null and used_at > now() - interval '1 hour'
+      ) uses
+    ) u
+    where r.leaderboard_id = any(${leaderboardIds}) order by lower(l.name), r.category`;
 }
 
 export async function useQuota(tx: Db, submissionId: number, key: QuotaKey): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Db } from './client.ts';
+import type { ChangeRecord } from './audit.ts';
+import type { Db, Sql } from './client.ts';
 
 /**
  * The name of this installation, made once and kept: boxes keep each installation's jobs apart by it.
@@ -25,9 +26,20 @@ export async function findAcceptance(db: Db): Promise<Acceptance> {
   return row?.value ?? { open: true, message: null };
 }
 
-/** Kept until it is set again, restarts included. */
-export async function setAcceptance(db: Db, acceptance: Acceptance): Promise<void> {
-  await db`
-    insert into hotlap.settings (key, value) values ('acceptance', ${db.json({ ...acceptance })})
-    on conflict (key) do update set value = excluded.value, updated_at = now()`;
+/** Kept until it is set again, restarts included. False where it was so already. */
+export async function setAcceptance(
+  sql: Sql,
+  acceptance: Acceptance,
+  record: ChangeRecord,
+): Promise<boolean> {
+  return sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('acceptance', 0))`;
+    const before = await findAcceptance(tx);
+    if (before.open === acceptance.open && before.message === acceptance.message) return false;
+    await tx`
+      insert into hotlap.settings (key, value) values ('acceptance', ${tx.json({ ...acceptance })})
+      on conflict (key) do update set value = excluded.value, updated_at = now()`;
+    await record.note(tx, { subject: 'contest', before: { ...before }, after: { ...acceptance } });
+    return true;
+  });
 }

@@ -34,15 +34,17 @@ export async function insertSubmission(
     door: Door;
     /** What it is written in, as boards tell it apart. */
     language: string;
+    /** False: it came after the deadline, and is ranked nowhere. */
+    official: boolean;
     secretSeed: number | null;
   },
 ): Promise<number> {
   const [inserted] = await db<{ id: number }[]>`
     insert into hotlap.submissions
       (user_id, leaderboard_id, task_version_id, code_sha256, file_name, mode, door, language,
-        secret_seed)
+        official, secret_seed)
     values (${row.userId}, ${row.leaderboardId}, ${row.taskVersionId}, ${row.codeSha256}, ${row.fileName},
-      ${row.mode}, ${row.door}, ${row.language}, ${row.secretSeed})
+      ${row.mode}, ${row.door}, ${row.language}, ${row.official}, ${row.secretSeed})
     returning id`;
   if (!inserted) throw new Error('inserting a submission returned no row');
   return inserted.id;
@@ -82,7 +84,7 @@ export async function findSubmissionView(
 ): Promise<SubmissionView | null> {
   const [row] = await db<Omit<SubmissionView, 'gpus'>[]>`
     select s.id, s.user_id as "userId", u.name as "userName", l.name as leaderboard, s.file_name as "fileName",
-      s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt",
+      s.mode, s.status, s.reason, s.official, s.created_at as "createdAt", s.finished_at as "finishedAt",
       v.score_unit as "scoreUnit"
     from hotlap.submissions s
     join hotlap.users u on u.id = s.user_id

@@ -1,15 +1,17 @@
 /** What a slash command is to Hotlap: its declaration, and what it does. One file in commands/ for each. */
-import type {
-  AutocompleteInteraction,
-  ChatInputCommandInteraction,
-  MessageComponentInteraction,
-  ModalBuilder,
-  ModalSubmitInteraction,
-  RESTPostAPIChatInputApplicationCommandsJSONBody,
+import {
+  type AutocompleteInteraction,
+  type ChatInputCommandInteraction,
+  DiscordAPIError,
+  type MessageComponentInteraction,
+  type ModalBuilder,
+  type ModalSubmitInteraction,
+  type RESTPostAPIChatInputApplicationCommandsJSONBody,
+  Routes,
 } from 'discord.js';
 import type { ChangeRecord } from '../db/audit.ts';
 import type { BoxRow } from '../db/boxes.ts';
-import type { Sql } from '../db/client.ts';
+import type { Db, Sql } from '../db/client.ts';
 import { type ContestRole, type RoleIds, rolesHeld } from '../domain/access.ts';
 import type { NewBox } from '../domain/box.ts';
 import type { Finding } from '../domain/box-health.ts';
@@ -47,9 +49,6 @@ export interface Command {
   fill?(interaction: ModalSubmitInteraction, args: string[], context: CommandContext): Promise<void>;
 }
 
-/** Where nothing is changed. */
-export type ReadContext = Omit<CommandContext, 'record'>;
-
 /** How the commands reach boxes; the parts behind it are put together in app.ts. Every method throws UserError. */
 export interface BoxDesk {
   /** The server's host key, without logging in. */
@@ -64,15 +63,23 @@ export interface BoxDesk {
 
 /** How the commands reach the problems. `source` null: the problems folder. Both throw UserError. */
 export interface ProblemDesk {
-  plan(source: ProblemSource | null): Promise<SyncPlan>;
-  apply(plan: SyncPlan): Promise<SyncReport>;
+  plan(source: ProblemSource | null, options?: { set?: string }): Promise<SyncPlan>;
+  /** A board for one directory of the problems folder. */
+  planDirectory(directory: string, name: string | null): Promise<SyncPlan>;
+  /** `also` is done in the transaction that makes the boards. */
+  apply(
+    plan: SyncPlan,
+    also?: (tx: Db, created: { id: number; name: string }[]) => Promise<void>,
+  ): Promise<SyncReport>;
+  /** What the problems folder has, by name. */
+  places(): Promise<{ sets: string[]; directories: string[] }>;
 }
 
-export interface CommandContext {
+/** What all interactions share; put together in app.ts. */
+export interface CommandParts {
   sql: Sql;
   log: Log;
-  /** Where a command that changes something notes what it changed (domain/rules.ts says which do). */
-  record: ChangeRecord;
+  guildId: string;
   roleIds: RoleIds;
   /** Where clients reach the HTTP API; null where that is not known. */
   apiUrl: string | null;
@@ -80,19 +87,43 @@ export interface CommandContext {
   problems: ProblemDesk;
 }
 
-type Asking =
+/** Where nothing is changed. */
+export interface ReadContext extends CommandParts {
+  /** Of the person who asks. */
+  roles: readonly ContestRole[];
+}
+
+export interface CommandContext extends ReadContext {
+  /** Where a command that changes something notes what it changed (domain/rules.ts says which do). */
+  record: ChangeRecord;
+}
+
+export type Asking =
   | ChatInputCommandInteraction
   | MessageComponentInteraction
   | ModalSubmitInteraction
   | AutocompleteInteraction;
 
-/** What the person may do here; in a direct message Discord says nothing of roles. */
-export function rolesOf(interaction: Asking, { roleIds }: Pick<CommandContext, 'roleIds'>): ContestRole[] {
+const UNKNOWN_MEMBER = 10007;
+
+/** What the person may do here. In a direct message Discord says nothing of roles, so it is asked. */
+export async function findRoles(
+  interaction: Asking,
+  { roleIds, guildId }: Pick<CommandParts, 'roleIds' | 'guildId'>,
+): Promise<ContestRole[]> {
   const roles = interaction.member?.roles;
-  return rolesHeld(Array.isArray(roles) ? roles : [...(roles?.cache.keys() ?? [])], roleIds);
+  if (roles) return rolesHeld(Array.isArray(roles) ? roles : [...roles.cache.keys()], roleIds);
+  try {
+    const route = Routes.guildMember(guildId, interaction.user.id);
+    const member = (await interaction.client.rest.get(route)) as { roles: string[] };
+    return rolesHeld(member.roles, roleIds);
+  } catch (error) {
+    if (error instanceof DiscordAPIError && error.code === UNKNOWN_MEMBER) return rolesHeld([], roleIds);
+    throw error;
+  }
 }
 
 /** Who runs a command or presses a button. */
-export function viewerOf(interaction: Asking, context: Pick<CommandContext, 'roleIds'>): Viewer {
-  return { userId: interaction.user.id, isAdmin: rolesOf(interaction, context).includes('admin') };
+export function viewerOf(interaction: Asking, { roles }: Pick<ReadContext, 'roles'>): Viewer {
+  return { userId: interaction.user.id, isAdmin: roles.includes('admin') };
 }

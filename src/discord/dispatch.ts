@@ -22,17 +22,24 @@ import type { AuditState } from '../domain/audit.ts';
 import { UserError } from '../domain/errors.ts';
 import { type Deed, deedOfCommand, deedOfComponent } from '../domain/rules.ts';
 import { internalFailureEmbed, refusalEmbed } from '../reports/notice-embed.ts';
-import { type Command, type CommandContext, type ReadContext, rolesOf } from './command.ts';
+import {
+  type Asking,
+  type Command,
+  type CommandContext,
+  type CommandParts,
+  findRoles,
+  type ReadContext,
+} from './command.ts';
 
 const MAX_CHOICES = 25;
 /** Options whose words may stand in the audit log; others can be codes or texts. */
 const TOLD_OPTIONS = ['leaderboard', 'name', 'gpu', 'mode', 'set', 'directory'];
 
-export function dispatchInteractions(client: Client, commands: Command[], context: ReadContext): void {
+export function dispatchInteractions(client: Client, commands: Command[], parts: CommandParts): void {
   const byName = new Map(commands.map((command) => [command.data.name, command]));
   client.on('interactionCreate', (interaction) => {
-    void handle(interaction, byName, context).catch((error: unknown) => {
-      context.log.error({ error, interaction: interaction.id }, 'an interaction was not answered');
+    void handle(interaction, byName, parts).catch((error: unknown) => {
+      parts.log.error({ error, interaction: interaction.id }, 'an interaction was not answered');
     });
   });
 }
@@ -40,47 +47,52 @@ export function dispatchInteractions(client: Client, commands: Command[], contex
 async function handle(
   interaction: Interaction,
   commands: Map<string, Command>,
-  context: ReadContext,
+  parts: CommandParts,
 ): Promise<void> {
   if (interaction.isChatInputCommand()) {
-    await runCommand(interaction, commands.get(interaction.commandName), context);
+    await runCommand(interaction, commands.get(interaction.commandName), parts);
   } else if (interaction.isAutocomplete()) {
-    await complete(interaction, commands.get(interaction.commandName), context);
+    await complete(interaction, commands.get(interaction.commandName), parts);
   } else if (interaction.isMessageComponent() || interaction.isModalSubmit()) {
     const [name = '', ...args] = interaction.customId.split(':');
     const command = commands.get(name);
-    if (interaction.isModalSubmit()) await fill(interaction, command, args, context);
-    else await press(interaction, command, args, context);
+    if (interaction.isModalSubmit()) await fill(interaction, command, args, parts);
+    else await press(interaction, command, args, parts);
   }
 }
 
-type Asking = Parameters<typeof rolesOf>[0];
-
-/** Throws UserError where the rule speaks against it. What has no rule is of another version of Hotlap. */
-function checkDeed(interaction: Asking, deed: Deed | null, context: ReadContext): Deed {
+/**
+ * What is about to be done, and by whom. Throws UserError where the rule speaks against it. What has no rule is of another
+ * version of Hotlap.
+ */
+async function check(
+  interaction: Asking,
+  deed: Deed | null,
+  parts: CommandParts,
+): Promise<{ deed: Deed; context: ReadContext }> {
   if (deed === null) throw new UserError('choice-expired');
-  checkRole(deed.rule, rolesOf(interaction, context), context.roleIds);
-  return deed;
+  const roles = await findRoles(interaction, parts);
+  checkRole(deed.rule, roles, parts.roleIds);
+  return { deed, context: { ...parts, roles } };
 }
 
 /** Does it, and sees to it that a change has its entry, also one that failed half-way. */
 async function perform(
   interaction: Exclude<Asking, AutocompleteInteraction>,
-  { action, rule }: Deed,
-  shared: ReadContext,
+  { deed: { action, rule }, context }: { deed: Deed; context: ReadContext },
   work: (context: CommandContext) => Promise<void>,
 ): Promise<void> {
   const { user } = interaction;
   const actor = { id: user.id, name: user.displayName, door: 'discord' } as const;
-  const record = new ChangeRecord(actor, action, shared.log);
+  const record = new ChangeRecord(actor, action, context.log);
   const close = async (failed: boolean) => {
     const after = { ...askedFor(interaction), ...(failed && { failed }) };
     await record
-      .close(shared.sql, rule.changes ? { after } : null)
-      .catch((error: unknown) => shared.log.error({ error, action, user: user.id }, 'no audit entry'));
+      .close(context.sql, rule.changes ? { after } : null)
+      .catch((error: unknown) => context.log.error({ error, action, user: user.id }, 'no audit entry'));
   };
   try {
-    await work({ ...shared, record });
+    await work({ ...context, record });
   } catch (error) {
     if (!(error instanceof UserError)) await close(true);
     throw error;
@@ -90,8 +102,10 @@ async function perform(
 
 function askedFor(interaction: Exclude<Asking, AutocompleteInteraction>): AuditState {
   if (!interaction.isChatInputCommand()) return { args: interaction.customId.split(':').slice(1) };
-  const group = interaction.options.data[0]?.options ?? [];
-  const options = (group[0]?.options ?? group).filter(
+  let given = interaction.options.data;
+  // Below a group and a subcommand, where there are such.
+  while (given[0]?.options) given = given[0].options;
+  const options = given.filter(
     ({ name, value }) => value !== undefined && (typeof value !== 'string' || TOLD_OPTIONS.includes(name)),
   );
   return Object.fromEntries(options.map(({ name, value = null }) => [name, value]));
@@ -106,18 +120,18 @@ function wordsOf({ commandName, options }: ChatInputCommandInteraction | Autocom
 async function runCommand(
   interaction: ChatInputCommandInteraction,
   command: Command | undefined,
-  context: ReadContext,
+  parts: CommandParts,
 ): Promise<void> {
   let ephemeral = true;
   try {
-    const deed = checkDeed(interaction, deedOfCommand(wordsOf(interaction)), context);
+    const checked = await check(interaction, deedOfCommand(wordsOf(interaction)), parts);
     if (!command) throw new UserError('choice-expired');
-    if (await showForm(interaction, command, null, context)) return;
+    if (await showForm(interaction, command, null, checked.context)) return;
     ephemeral = command.ephemeral(interaction);
     await interaction.deferReply(ephemeral ? { flags: MessageFlags.Ephemeral } : {});
-    await perform(interaction, deed, context, (own) => command.run(interaction, own));
+    await perform(interaction, checked, (own) => command.run(interaction, own));
   } catch (error) {
-    await answerFailure(interaction, ephemeral, answerTo(error, interaction, context));
+    await answerFailure(interaction, ephemeral, answerTo(error, interaction, parts));
   }
 }
 
@@ -154,17 +168,17 @@ async function press(
   interaction: MessageComponentInteraction,
   command: Command | undefined,
   args: string[],
-  context: ReadContext,
+  parts: CommandParts,
 ): Promise<void> {
   try {
-    const deed = checkDeed(interaction, deedOfComponent(interaction.customId), context);
-    if (command && (await showForm(interaction, command, args, context))) return;
+    const checked = await check(interaction, deedOfComponent(interaction.customId), parts);
+    if (command && (await showForm(interaction, command, args, checked.context))) return;
     if (!command?.press) throw new UserError('choice-expired');
     await interaction.deferUpdate();
-    await perform(interaction, deed, context, async (own) => command.press?.(interaction, args, own));
+    await perform(interaction, checked, async (own) => command.press?.(interaction, args, own));
   } catch (error) {
     // The message stays as it is: it may be somebody else's.
-    const answer = { ...answerTo(error, interaction, context), flags: MessageFlags.Ephemeral } as const;
+    const answer = { ...answerTo(error, interaction, parts), flags: MessageFlags.Ephemeral } as const;
     if (interaction.deferred || interaction.replied) await interaction.followUp(answer);
     else await interaction.reply(answer);
   }
@@ -174,38 +188,38 @@ async function fill(
   interaction: ModalSubmitInteraction,
   command: Command | undefined,
   args: string[],
-  context: ReadContext,
+  parts: CommandParts,
 ): Promise<void> {
   await interaction.deferReply({ flags: MessageFlags.Ephemeral });
   try {
-    const deed = checkDeed(interaction, deedOfComponent(interaction.customId), context);
+    const checked = await check(interaction, deedOfComponent(interaction.customId), parts);
     if (!command?.fill) throw new UserError('choice-expired');
-    await perform(interaction, deed, context, async (own) => command.fill?.(interaction, args, own));
+    await perform(interaction, checked, async (own) => command.fill?.(interaction, args, own));
   } catch (error) {
-    await answerFailure(interaction, true, answerTo(error, interaction, context));
+    await answerFailure(interaction, true, answerTo(error, interaction, parts));
   }
 }
 
 async function complete(
   interaction: AutocompleteInteraction,
   command: Command | undefined,
-  context: ReadContext,
+  parts: CommandParts,
 ): Promise<void> {
   try {
-    checkDeed(interaction, deedOfCommand(wordsOf(interaction)), context);
+    const { context } = await check(interaction, deedOfCommand(wordsOf(interaction)), parts);
     const choices = (await command?.complete?.(interaction, context)) ?? [];
     await interaction.respond(choices.slice(0, MAX_CHOICES));
   } catch (error) {
     // Typing goes on without suggestions.
     if (error instanceof UserError) await interaction.respond([]);
-    else context.log.warn({ error, command: interaction.commandName }, 'autocomplete failed');
+    else parts.log.warn({ error, command: interaction.commandName }, 'autocomplete failed');
   }
 }
 
-function answerTo(error: unknown, interaction: { id: string; user: { id: string } }, context: ReadContext) {
+function answerTo(error: unknown, interaction: { id: string; user: { id: string } }, parts: CommandParts) {
   if (error instanceof UserError) return { embeds: [refusalEmbed(error)], files: [] };
   const reference = randomBytes(4).toString('hex');
-  context.log.error(
+  parts.log.error(
     { error, reference, interaction: interaction.id, user: interaction.user.id },
     'a command failed',
   );

@@ -10,6 +10,8 @@ const changes = (who: For): Rule => ({ for: who, changes: true });
 
 const participant: ContestRole[] = ['participant'];
 const judge: ContestRole[] = ['judge'];
+/** On what is their own; the commands see to it (intake/manage-board.ts). */
+const creator: ContestRole[] = ['creator'];
 const admin: ContestRole[] = ['admin'];
 
 export const commandRules = {
@@ -27,12 +29,29 @@ export const commandRules = {
   'submissions trace': reads(participant),
   'submissions cancel': changes(participant),
   queue: reads('everybody'),
+  join: changes(participant),
+  quota: reads(participant),
   'account link': changes(participant),
   'account show': reads(participant),
   'account revoke': changes(participant),
   'judge score': changes(judge),
   'judge show': reads(judge),
   'judge panel': reads(judge),
+  'admin leaderboard create': changes(creator),
+  'admin leaderboard update': changes(creator),
+  'admin leaderboard deadline': changes(creator),
+  'admin leaderboard open': changes(creator),
+  'admin leaderboard close': changes(creator),
+  'admin leaderboard archive': changes(creator),
+  'admin leaderboard visibility': changes(creator),
+  'admin leaderboard late': changes(creator),
+  'admin leaderboard delete': changes(creator),
+  'admin invites create': changes(creator),
+  'admin invites list': reads(creator),
+  'admin invites revoke': changes(creator),
+  'admin limit set': changes(creator),
+  'admin limit remove': changes(creator),
+  'admin limit show': reads(creator),
   'admin box add': changes(admin),
   'admin box list': reads(admin),
   'admin box doctor': changes(admin),
@@ -40,7 +59,7 @@ export const commandRules = {
   'admin box resume': changes(admin),
   'admin box remove': changes(admin),
   // What it shows is asked again by its button.
-  'admin leaderboard ranking': reads(admin),
+  'admin leaderboard ranking': reads(creator),
   'admin problems sync': reads(admin),
   'admin rejudge start': changes(admin),
   'admin rejudge list': reads(admin),
@@ -62,10 +81,11 @@ export const componentRules = {
   'submissions:cancel': changes(participant),
   'submissions:rerun': changes(participant),
   'judge:panel': reads(judge),
+  'admin:leaderboard:delete': changes(creator),
   'admin:box:confirm': changes(admin),
   'admin:box:cancel': reads(admin),
-  'admin:leaderboard:apply': changes(admin),
-  'admin:leaderboard:drop': reads(admin),
+  'admin:leaderboard:apply': changes(creator),
+  'admin:leaderboard:drop': reads(creator),
   'admin:problems:apply': changes(admin),
   'admin:problems:drop': reads(admin),
   'admin:audit': reads(admin),

@@ -90,6 +90,8 @@ export interface SubmissionView {
   mode: Mode;
   status: SubmissionStatus;
   reason: string | null;
+  /** False: it came after the deadline, and is ranked nowhere. */
+  official: boolean;
   createdAt: Date;
   finishedAt: Date | null;
   /** Of public and secret scores; left out: seconds. */

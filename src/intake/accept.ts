@@ -84,7 +84,12 @@ async function listOpenNames(db: Db): Promise<string[]> {
   const now = new Date();
   const boards = await listLeaderboards(db);
   return boards
-    .filter((board) => board.visibility === 'public' && (board.deadline === null || board.deadline > now))
+    .filter(
+      (board) =>
+        board.visibility === 'public' &&
+        board.stage === 'open' &&
+        (board.deadline === null || board.deadline > now || board.late === 'unofficial'),
+    )
     .map((board) => board.name);
 }
 
@@ -99,13 +104,11 @@ export interface Sender {
 
 /** Stores a draft whose GPU types are settled and returns the submission's number. It is committed on return. */
 export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sender): Promise<number> {
-  const { board, mode } = draft;
-  // The choice may have taken minutes; the deadline counts at the moment of storing.
-  checkAgainstBoard(draft.file.name, board, new Date(), draft);
-
+  const { board, mode, afterDeadline = false } = draft;
   return sql.begin(async (tx) => {
     await saveUser(tx, sender.user);
-    const quota = await admit(tx, { user: sender.user, board, mode });
+    // The choice may have taken minutes; the board and its deadline count as they are at the moment of storing.
+    const { quota, official } = await admit(tx, { user: sender.user, board, mode, afterDeadline });
     if (sender.supersede)
       await cancelQueuedSubmissions(tx, { userId: sender.user.id, leaderboardId: board.id, mode });
     const submissionId = await insertSubmission(tx, {
@@ -117,6 +120,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
       mode,
       door: sender.door,
       language: languageOf(draft.file.name, draft.file.bytes),
+      official,
       secretSeed: mode === 'leaderboard' ? freshSeed() : null,
     });
     await useQuota(tx, submissionId, quota);

@@ -1,17 +1,25 @@
 /** Whether somebody may submit to a board at all, by whatever door: asked in the transaction that stores the submission. */
 import { findBan } from '../db/bans.ts';
 import type { Db } from '../db/client.ts';
-import { findBoardAccess } from '../db/invites.ts';
+import { findBoardAccess, holdBoard } from '../db/invites.ts';
 import { lockQuota, type QuotaKey, quotaCategory } from '../db/quota.ts';
 import { findAcceptance } from '../db/settings.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Mode } from '../domain/submission.ts';
+import { checkBoardTakes } from './validate.ts';
 
-/** Throws UserError, or returns what the submission is to be charged to. */
+export interface Admission {
+  /** What the submission is to be charged to. */
+  quota: QuotaKey;
+  /** False: it came after the deadline. */
+  official: boolean;
+}
+
+/** Throws UserError. The board stays as it was found until the transaction ends. */
 export async function admit(
   tx: Db,
-  attempt: { user: { id: string }; board: { id: number; name: string }; mode: Mode },
-): Promise<QuotaKey> {
+  attempt: { user: { id: string }; board: { id: number; name: string }; mode: Mode; afterDeadline: boolean },
+): Promise<Admission> {
   const { user, board, mode } = attempt;
   const acceptance = await findAcceptance(tx);
   if (!acceptance.open) throw new UserError('not-accepting', { message: afterBlank(acceptance.message) });
@@ -24,8 +32,11 @@ export async function admit(
       reason: afterBlank(ban.reason && `The reason given: ${ban.reason.replace(/[.!?]?$/, '.')}`),
     });
   }
+  await holdBoard(tx, board.id);
   const access = await findBoardAccess(tx, board.name, user.id);
   if (!access?.mayEnter) throw new UserError('closed-leaderboard', { leaderboard: board.name });
+
+  const official = checkBoardTakes(access, new Date(), attempt.afterDeadline);
 
   const key = { userId: user.id, leaderboardId: board.id, category: quotaCategory(mode) };
   const quota = await lockQuota(tx, key);
@@ -38,7 +49,7 @@ export async function admit(
       seconds: quota.waitSeconds,
     });
   }
-  return key;
+  return { quota: key, official };
 }
 
 function afterBlank(text: string | null): string {

@@ -32,6 +32,8 @@ export interface Wishes {
 export interface LeaderboardFacts {
   name: string;
   deadline: Date | null;
+  stage: 'open' | 'closed' | 'archived';
+  late: 'refused' | 'unofficial';
   gpus: string[];
   task: Pick<Task, 'lang'>;
 }
@@ -129,12 +131,28 @@ export function checkAgainstBoard(
       leaderboard: board.name,
     });
   }
-  if (!afterDeadline && board.deadline !== null && now > board.deadline) {
+  checkBoardTakes(board, now, afterDeadline);
+}
+
+/**
+ * Whether what comes now is official: false after the deadline of a board that takes it all the same, or where an organiser
+ * lets it in. Throws UserError where it is not taken.
+ */
+export function checkBoardTakes(
+  board: Pick<LeaderboardFacts, 'name' | 'deadline' | 'stage' | 'late'>,
+  now: Date,
+  afterDeadline: boolean,
+): boolean {
+  if (board.stage !== 'open')
+    throw new UserError('leaderboard-not-open', { leaderboard: board.name, stage: board.stage });
+  if (board.deadline === null || now <= board.deadline) return true;
+  if (!afterDeadline && board.late === 'refused') {
     throw new UserError('deadline-passed', {
       leaderboard: board.name,
       deadline: `${board.deadline.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     });
   }
+  return false;
 }
 
 function sameSet(a: string[], b: string[]): boolean {

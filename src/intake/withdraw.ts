@@ -1,5 +1,6 @@
 /** Taking submissions and boards out of the world: what still runs of them is ended first, and waited for. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ChangeRecord } from '../db/audit.ts';
 import { cancelSubmission } from '../db/cancel.ts';
 import type { Sql } from '../db/client.ts';
 import { deleteLeaderboard, deleteSubmission } from '../db/deletion.ts';
@@ -11,10 +12,15 @@ const PATIENCE_MS = 20_000;
 const PAUSE_MS = 250;
 
 /** Throws UserError: there is none, or its box does not end it in time; then it is cancelled and can be deleted later. */
-export async function withdrawSubmission(sql: Sql, id: number, by: string): Promise<void> {
+export async function withdrawSubmission(
+  sql: Sql,
+  id: number,
+  record: ChangeRecord,
+  reason: string | null = null,
+): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
   for (let asked = false; ; asked = true) {
-    const state = await deleteSubmission(sql, id, by);
+    const state = await deleteSubmission(sql, id, record, reason);
     if (state === 'deleted') return;
     if (state === 'unknown') throw new UserError('unknown-submission', { id });
     if (!asked) await cancelSubmission(sql, id);
@@ -27,12 +33,13 @@ export async function withdrawSubmission(sql: Sql, id: number, by: string): Prom
 export async function withdrawLeaderboard(
   sql: Sql,
   name: string,
-  options: { force: boolean; deletedBy: string },
+  options: { force: boolean; reason?: string | null },
+  record: ChangeRecord,
 ): Promise<string> {
   const deadline = Date.now() + PATIENCE_MS;
   const asked = new Set<number>();
   for (;;) {
-    const result = await deleteLeaderboard(sql, name, options);
+    const result = await deleteLeaderboard(sql, name, options, record);
     switch (result.state) {
       case 'deleted':
         return result.name;

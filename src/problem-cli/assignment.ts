@@ -56,7 +56,8 @@ export async function readAssignment(wanted: Wanted): Promise<Assignment> {
   const directives = readDirectives(source);
   const selection = await findProblems(dir);
   const entry = chooseEntry(selection, directives.leaderboard, wanted);
-  const facts = { name: entry.leaderboard, deadline: null, gpus: entry.gpus, task: entry.task };
+  const { leaderboard: name, gpus: known, task } = entry;
+  const facts = { name, deadline: null, stage: 'open', late: 'refused', gpus: known, task } as const;
   checkAgainstBoard(file, facts, new Date());
   if (isArchive) await listArchive({ name: file, bytes }, entry.task);
   if (!hasCases(entry.task, mode)) {

@@ -54,6 +54,6 @@ function roughly(ms: number): string {
 }
 
 /** A Discord timestamp that every reader sees in their own time zone. */
-export function timestamp(date: Date, style: 'R' | 'f' | 'd'): string {
+export function timestamp(date: Date, style: 'R' | 'f' | 'F' | 'd'): string {
   return `<t:${Math.floor(date.getTime() / 1000)}:${style}>`;
 }

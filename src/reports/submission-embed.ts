@@ -70,11 +70,14 @@ function headline(view: SubmissionView): { title: string; colour: number } {
 
 function doneTitle(view: SubmissionView): string {
   if (view.mode !== 'leaderboard') return 'Passed';
+  if (!view.official) return 'Passed, unofficial';
   return view.gpus.some((gpu) => gpu.eligible) ? 'Ranked' : 'Passed, not ranked';
 }
 
 function notes(view: SubmissionView): string[] {
   const lines: string[] = [];
+  if (!view.official)
+    lines.push('⏱️ **Unofficial**: it came after the deadline. It runs like any other and is ranked nowhere.');
   const closed = !['queued', 'running'].includes(view.status);
   if (closed && view.gpus.some((gpu) => gpu.publicJob.sandbox === 'none')) {
     lines.push('⚠️ Run without a sandbox: this box offers none.');
@@ -106,6 +109,7 @@ function statusWord(view: SubmissionView, gpu: GpuResult): string {
   if (view.mode !== 'leaderboard') return 'done';
   if (gpu.secretJob?.passed === false) return 'failed: the secret run';
   if (!gpu.eligible) return 'not ranked';
+  if (!view.official) return 'done, unofficial';
   return gpu.rank === null ? 'done, behind your best entry' : `done, place ${gpu.rank}`;
 }
 

@@ -11,7 +11,7 @@ import { findSubmissionView } from '../../src/db/submissions.ts';
 import { draftRule } from '../../src/intake/ranking.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { ageMeasurements, boardLines, rankedSubmission, setRule } from './ranking-scene.ts';
-import { makeBoard, makeBox, makeUser } from './scene.ts';
+import { makeBoard, makeBox, makeUser, testRecord } from './scene.ts';
 
 let database: TestDatabase;
 let boxId: number;
@@ -175,7 +175,7 @@ describe('a rule', () => {
     await setRule(database.sql, board, { categories: ['language'] });
     const tracks = (await listTracks(database.sql, board.id)).map((item) => item.track);
     expect(tracks).toEqual(['CPU', 'H100', 'CPU / Python', 'CPU / Triton', 'H100 / Python', 'H100 / Triton']);
-    await deleteSubmission(database.sql, first, 'test');
+    await deleteSubmission(database.sql, first, testRecord());
     expect(await linesOf(board, 'CPU / Triton')).toEqual([]);
   });
 

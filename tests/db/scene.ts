@@ -1,4 +1,5 @@
 /** Boards, people, submissions and boxes for the database tests, made by the product's own functions. */
+import { ChangeRecord } from '../../src/db/audit.ts';
 import { type BoxRow, insertBox } from '../../src/db/boxes.ts';
 import type { Sql } from '../../src/db/client.ts';
 import type { Lease } from '../../src/db/jobs.ts';
@@ -13,6 +14,7 @@ import type { Outcome } from '../../src/domain/outcome.ts';
 import type { Mode } from '../../src/domain/submission.ts';
 import { type Task, taskHash } from '../../src/domain/task.ts';
 import { accept } from '../../src/intake/accept.ts';
+import { quietLog } from '../support/quiet-log.ts';
 import { outcomeOfJob, passedTests, stageReport, timedBenchmarks } from '../unit/stage-report.ts';
 
 export const plainTask: Task = {
@@ -153,4 +155,9 @@ export function passedIn(mode: 'test' | 'benchmark'): Outcome {
 
 export function cancelledOutcome(): Outcome {
   return outcomeOfJob([], { outcome: 'cancelled' }, ['test', 'benchmark', 'leaderboard']);
+}
+
+/** For what is to be written into the audit log along with a change. */
+export function testRecord(): ChangeRecord {
+  return new ChangeRecord({ id: 'tester', name: 'tester', door: 'discord' }, 'test', quietLog);
 }

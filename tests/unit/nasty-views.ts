@@ -107,6 +107,7 @@ export const submissionView: fc.Arbitrary<SubmissionView> = fc.record({
   userName: nastyText(100),
   leaderboard: fc.stringMatching(/^[A-Za-z0-9_.-]{1,100}$/),
   fileName: nastyText(120),
+  official: fc.boolean(),
   mode: fc.constantFrom(...modes),
   status: fc.constantFrom(...submissionStatuses),
   reason: fc.option(nastyText(3000)),

@@ -42,6 +42,8 @@ const header = (changes: Partial<Directives> = {}): Directives => ({
 const board = (changes: Partial<LeaderboardFacts> = {}): LeaderboardFacts => ({
   name: 'sort',
   deadline: null,
+  stage: 'open',
+  late: 'refused',
   gpus: ['A100', 'H100', 'MI300'],
   task: { lang: 'py' },
   ...changes,

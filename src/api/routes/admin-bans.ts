@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { banUser, liftBan } from '../../db/bans.ts';
 import { isUser } from '../../db/users.ts';
-import { adminOf } from '../auth.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -29,12 +29,8 @@ export function adminBanRoutes(server: Server, { sql, guards }: RouteParts): voi
     },
     async (request) => {
       const { user } = request.params;
-      const known = await banUser(sql, {
-        userId: user,
-        reason: reasonOf(request.body),
-        bannedBy: adminOf(request).name,
-        endsAt: null,
-      });
+      const ban = { userId: user, reason: reasonOf(request.body), endsAt: null };
+      const known = await banUser(sql, ban, recordOf(request));
       if (!known) throw unknownUser(user);
       return { status: 'ok' as const, user_id: user, banned: true };
     },
@@ -49,7 +45,8 @@ export function adminBanRoutes(server: Server, { sql, guards }: RouteParts): voi
     async (request) => {
       const { user } = request.params;
       if (!(await isUser(sql, user))) throw unknownUser(user);
-      await liftBan(sql, user, adminOf(request).name);
+      const record = recordOf(request);
+      if (!(await liftBan(sql, user, record))) record.settle();
       return { status: 'ok' as const, user_id: user, banned: false };
     },
   );

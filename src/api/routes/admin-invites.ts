@@ -1,8 +1,8 @@
 /** For organisers: closed boards and the codes that open them. */
 import { z } from 'zod';
 import { createInvites, listInvites, revokeInvite, setVisibility } from '../../db/invites.ts';
-import { adminOf } from '../auth.ts';
 import { findBoard } from '../board-access.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -59,11 +59,14 @@ export function adminInviteRoutes(server: Server, { sql, guards }: RouteParts): 
       const boards = [];
       for (const name of new Set(names)) boards.push(await findBoard(sql, name));
       const ids = [...new Set(boards.map((board) => board.id))];
-      const codes = await createInvites(sql, {
-        leaderboardIds: ids,
-        count,
-        createdBy: adminOf(request).name,
-      });
+      const codes = await createInvites(
+        sql,
+        {
+          leaderboardIds: ids,
+          count,
+        },
+        recordOf(request),
+      );
       return { status: 'ok' as const, leaderboards: boards.map((board) => board.name), codes };
     },
   );
@@ -127,9 +130,9 @@ export function adminInviteRoutes(server: Server, { sql, guards }: RouteParts): 
     },
     async (request) => {
       const { code } = request.params;
-      const revoked = await revokeInvite(sql, code);
+      const revoked = await revokeInvite(sql, code, recordOf(request));
       if (!revoked) throw new Refusal(404, 'unknown-invite', 'Invalid invite code');
-      return { status: 'ok' as const, code, was_claimed: revoked.wasClaimed };
+      return { status: 'ok' as const, code, was_claimed: revoked.claimedBy !== null };
     },
   );
 
@@ -151,7 +154,8 @@ export function adminInviteRoutes(server: Server, { sql, guards }: RouteParts): 
     async (request) => {
       const visibility = visibilityOf(request.body.visibility);
       const board = await findBoard(sql, request.params.leaderboard);
-      await setVisibility(sql, board.name, visibility);
+      const done = await setVisibility(sql, board.name, visibility, recordOf(request));
+      if (!done?.changed) recordOf(request).settle();
       return { status: 'ok' as const, leaderboard: board.name, visibility };
     },
   );

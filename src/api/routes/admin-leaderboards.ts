@@ -4,7 +4,7 @@ import { setVisibility } from '../../db/invites.ts';
 import { UserError } from '../../domain/errors.ts';
 import type { SyncPlan } from '../../domain/sync-plan.ts';
 import { withdrawLeaderboard } from '../../intake/withdraw.ts';
-import { adminOf } from '../auth.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -40,7 +40,12 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       const name = plan.problems[0]?.entry.leaderboard ?? '';
       const report = await problems.apply(plan);
       if (report.refused.length > 0) throw new Refusal(409, 'changed-meanwhile', report.refused.join('; '));
-      if (wanted) await setVisibility(sql, name, wanted);
+      const { created, updated } = report;
+      await recordOf(request).note(sql, {
+        subject: `leaderboard ${name}`,
+        after: { directory, created, updated },
+      });
+      if (wanted) await setVisibility(sql, name, wanted, recordOf(request));
       return { status: 'ok' as const, leaderboard: name };
     },
   );
@@ -102,8 +107,11 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       const left = new Set(skipped.map((item) => item.name));
       const kept = plan.problems.filter((problem) => !left.has(problem.entry.leaderboard));
       const report = await problems.apply({ ...plan, problems: kept });
+      const record = recordOf(request);
+      const { created, updated } = report;
+      await record.note(sql, { subject: `problems ${url}`, after: { created, updated, force } });
       if (wanted === 'closed') {
-        for (const name of report.created) await setVisibility(sql, name, wanted);
+        for (const name of created) await setVisibility(sql, name, wanted, record);
       }
       return {
         ...answer,
@@ -133,8 +141,7 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
     },
     async (request) => {
       const { force = false } = request.query;
-      const options = { force, deletedBy: adminOf(request).name };
-      const name = await withdrawLeaderboard(sql, request.params.leaderboard, options);
+      const name = await withdrawLeaderboard(sql, request.params.leaderboard, { force }, recordOf(request));
       return { status: 'ok' as const, leaderboard: name, force };
     },
   );

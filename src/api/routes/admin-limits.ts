@@ -8,8 +8,8 @@ import {
   type RateLimit,
   setRateLimit,
 } from '../../db/quota.ts';
-import { adminOf } from '../auth.ts';
 import { findBoard } from '../board-access.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -74,12 +74,7 @@ export function adminLimitRoutes(server: Server, { sql, guards }: RouteParts): v
         throw bad('max_submissions_per_hour must be a positive integer');
       }
       const board = await findBoard(sql, request.params.leaderboard);
-      const limit = await setRateLimit(sql, {
-        leaderboardId: board.id,
-        category,
-        maxPerHour,
-        setBy: adminOf(request).name,
-      });
+      const limit = await setRateLimit(sql, { board, category, maxPerHour }, recordOf(request));
       return { status: 'ok' as const, rate_limit: bodyOf(limit) };
     },
   );
@@ -101,7 +96,7 @@ export function adminLimitRoutes(server: Server, { sql, guards }: RouteParts): v
     async (request) => {
       const category = categoryOf(request.params.category);
       const board = await findBoard(sql, request.params.leaderboard);
-      if (!(await deleteRateLimit(sql, board.id, category))) {
+      if (!(await deleteRateLimit(sql, board, category, recordOf(request)))) {
         throw new Refusal(404, 'unknown-limit', `No rate limit for ${category} on \`${board.name}\`.`);
       }
       return { status: 'ok' as const, leaderboard: board.name, mode_category: category };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { setAcceptance } from '../../db/settings.ts';
 import { listGpuTotals, listHeavyUsers, loadTotals } from '../../db/stats.ts';
 import { findBoard } from '../board-access.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import type { RouteParts, Server } from '../route.ts';
 import { failures, flagQuery, nameParam, okStatus } from '../schemas.ts';
@@ -30,8 +31,9 @@ export function adminOperationRoutes(server: Server, { sql, guards }: RouteParts
           response: { 200: z.object({ status: okStatus, accepts_jobs: z.boolean() }), ...failures },
         },
       },
-      async () => {
-        await setAcceptance(sql, { open, message: null });
+      async (request) => {
+        const record = recordOf(request);
+        if (!(await setAcceptance(sql, { open, message: null }, record))) record.settle();
         return { status: 'ok' as const, accepts_jobs: open };
       },
     );

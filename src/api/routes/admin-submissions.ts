@@ -4,8 +4,8 @@ import { listSubmissionIdsOf } from '../../db/deletion.ts';
 import { findOwnSubmission, listBoardSubmissions } from '../../db/submission-list.ts';
 import { findSubmissionOwner, listRuns } from '../../db/submissions.ts';
 import { withdrawSubmission } from '../../intake/withdraw.ts';
-import { adminOf } from '../auth.ts';
 import { findBoard, pageOf } from '../board-access.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -127,7 +127,7 @@ export function adminSubmissionRoutes(server: Server, { sql, guards }: RoutePart
       if ((await findSubmissionOwner(sql, id)) === null) {
         throw new Refusal(404, 'unknown-submission', 'Submission not found');
       }
-      await withdrawSubmission(sql, id, adminOf(request).name);
+      await withdrawSubmission(sql, id, recordOf(request));
       return { status: 'ok' as const, submission_id: id };
     },
   );
@@ -157,7 +157,9 @@ export function adminSubmissionRoutes(server: Server, { sql, guards }: RoutePart
       const leaderboardId = knownId(request.query.leaderboard_id);
       const { user_name: userName } = request.query;
       const ids = await listSubmissionIdsOf(sql, { leaderboardId, userName });
-      for (const id of ids) await withdrawSubmission(sql, id, adminOf(request).name);
+      const record = recordOf(request);
+      if (ids.length === 0) record.settle();
+      for (const id of ids) await withdrawSubmission(sql, id, record);
       return {
         status: 'ok' as const,
         leaderboard_id: leaderboardId,

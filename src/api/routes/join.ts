@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { claimInvite } from '../../db/invites.ts';
 import { callerOf } from '../auth.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import type { RouteParts, Server } from '../route.ts';
@@ -23,7 +24,9 @@ export function joinRoutes(server: Server, { sql, guards, limits }: RouteParts):
     async (request) => {
       const code = request.body.code?.trim();
       if (!code) throw new Refusal(400, 'missing-field', 'Missing required field: code');
-      const claim = await claimInvite(sql, code, callerOf(request).userId);
+      const { userId, userName } = callerOf(request);
+      const user = { id: userId, name: userName };
+      const claim = await claimInvite(sql, code, user, recordOf(request));
       if (claim === 'unknown') throw new Refusal(400, 'unknown-invite', 'Invalid invite code');
       if (claim === 'taken') {
         throw new Refusal(400, 'invite-taken', 'This invite code has already been claimed');

@@ -5,6 +5,7 @@ import { findSubmissionOwner } from '../../db/submissions.ts';
 import { withdrawSubmission } from '../../intake/withdraw.ts';
 import { callerOf } from '../auth.ts';
 import { pageOf } from '../board-access.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import { patiently } from '../patience.ts';
@@ -85,7 +86,7 @@ export function ownSubmissionRoutes(server: Server, { sql, guards, limits, queue
       const id = knownId(request.params.id);
       const { userId } = callerOf(request);
       await refuseStranger(id, userId, 'delete');
-      await withdrawSubmission(sql, id, userId);
+      await withdrawSubmission(sql, id, recordOf(request));
       return { status: 'ok' as const, submission_id: id };
     },
   );
