@@ -39,7 +39,7 @@ export async function deleteSubmission(
     if (!before) return 'unknown';
     const { leaderboardId, userId } = before;
     await tx`select hotlap.lock_entries(${leaderboardId}, ${[userId]}, false)`;
-    await keepTrace(tx, [id], record.actor.name);
+    await keepTrace(tx, [id], record.actor.id);
     await tx`delete from hotlap.submissions where id = ${id}`;
     await refreshEntries(tx, { leaderboardId, gpuTypes: null, userIds: [userId] });
     await record.note(tx, { subject: `submission ${id}`, before: { ...before }, reason });
@@ -76,7 +76,7 @@ export async function deleteLeaderboard(
     await keepTrace(
       tx,
       rows.map((row) => row.id),
-      record.actor.name,
+      record.actor.id,
     );
     // Composites of other boards that it was a member of rank nobody without it.
     await tx`select hotlap.lock_entries(${board.id}, null, true)`;

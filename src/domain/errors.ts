@@ -8,6 +8,7 @@
 
 import { boxErrors } from './box-errors.ts';
 import { judgingErrors } from './judging-errors.ts';
+import { organiserErrors } from './organiser-errors.ts';
 
 interface ErrorRow {
   /** HTTP status for the API door. */
@@ -83,97 +84,6 @@ export const userErrors = {
     text: 'The deadline of `{leaderboard}` passed on {deadline}.',
     next: 'Its results stay in `/leaderboard show`; `/leaderboard list` shows what is still open.',
     nextHttp: 'Its results stay where they are; submit to a leaderboard that is still open.',
-  },
-  'not-your-leaderboard': {
-    status: 403,
-    text: '`{leaderboard}` was made by somebody else.',
-    next: 'As a creator you run the leaderboards that you made: {own}. Ask an admin for others.',
-  },
-  'no-such-leaderboard': {
-    status: 404,
-    text: 'There is no leaderboard `{leaderboard}`.',
-    next: 'You run: {own}.',
-  },
-  'leaderboard-exists': {
-    status: 409,
-    text: 'There is a leaderboard `{leaderboard}` already.',
-    next: 'Nothing was made. Choose another name; `/admin leaderboard update` reads the problem of yours again.',
-  },
-  'leaderboard-name': {
-    status: 400,
-    text: '`{leaderboard}` is no usable name for a leaderboard.',
-    next: 'Use 1 to 100 letters, digits, `.`, `_` or `-`.',
-  },
-  'one-place': {
-    status: 400,
-    text: 'A leaderboard is made from a directory, or several from a set.',
-    next: 'Give one of `directory` and `set`. A name of your choice is for a directory alone.',
-  },
-  'set-has-nothing-new': {
-    status: 409,
-    text: 'The set `{set}` has no problem without a leaderboard.',
-    next: 'Nothing was made. `/admin problems sync` brings boards that are there up to date.{refused}',
-  },
-  'set-not-read': {
-    status: 404,
-    text: 'There is no set `{set}` in the problems folder, or no problem of it is in order.',
-    next: '`/admin problems sync` shows what is there, and what is wrong with it.',
-  },
-  'board-of-a-set': {
-    status: 409,
-    text: '`{leaderboard}` comes from the set `{set}`.',
-    next: 'Nothing was read. `/admin problems sync` brings a whole set up to date, and shows what changes first.',
-  },
-  'unknown-invite': {
-    status: 404,
-    text: 'There is no such invite code.',
-    next: 'Copy the whole code, or ask an organiser for a new one: it may have been revoked.',
-  },
-  'invite-taken': {
-    status: 409,
-    text: 'This invite code is somebody else’s already.',
-    next: 'A code is for one person. Ask an organiser for one of your own.',
-  },
-  'no-limit': {
-    status: 404,
-    text: '`{leaderboard}` has no limit for {mode}.',
-    next: '`/admin limit show` lists the limits.',
-  },
-  'unknown-person': {
-    status: 404,
-    text: 'Hotlap does not know this person: they have never used it.',
-    next: 'Nothing was changed. `/admin user ban` takes a Discord user, or the id of an account (`github:583231`).',
-  },
-  'not-banned': {
-    status: 409,
-    text: 'No ban of this person is in force.',
-    next: '`/admin user bans` lists those that are.',
-  },
-  'changed-meanwhile': {
-    status: 409,
-    text: 'Somebody else changed it at the same moment.',
-    next: 'Nothing was done. Look at how it is now, and run the command again.',
-  },
-  'bad-moment': {
-    status: 400,
-    text: '`{text}` is no time that Hotlap understands.',
-    next: 'Write when (`2026-12-01 18:00`, in UTC) or how far ahead (`90m`, `24h`, `3d`).',
-  },
-  'moment-passed': {
-    status: 400,
-    text: '{moment} has passed already.',
-    next: 'Write a time that is still to come.',
-  },
-  'wrong-confirmation': {
-    status: 400,
-    text: 'That was not `{expected}`, so nothing was deleted.',
-    next: 'Run the command again and type the name exactly.',
-  },
-  'leaderboard-not-open': {
-    status: 403,
-    text: '`{leaderboard}` is {stage}: it takes no submissions.',
-    next: 'Its results stay in `/leaderboard show`; `/leaderboard list` shows what is open.',
-    nextHttp: 'Its results stay where they are; submit to a leaderboard that is open.',
   },
   'unknown-mode': {
     status: 400,
@@ -253,21 +163,6 @@ export const userErrors = {
     text: '#{a} was submitted to `{first}` and #{b} to `{second}`.',
     next: 'Compare two submissions to the same leaderboard; `/submissions mine` lists yours.',
   },
-  'not-accepting': {
-    status: 503,
-    text: 'No submissions are taken at the moment.{message}',
-    next: 'Nothing was stored. Submit it again later.',
-  },
-  banned: {
-    status: 403,
-    text: 'You are banned from making submissions{until}.{reason}',
-    next: 'An organiser can tell you more.',
-  },
-  'closed-leaderboard': {
-    status: 403,
-    text: 'You do not have access to `{leaderboard}`: it is closed.',
-    next: 'Ask an organiser for an invite code.',
-  },
   'rate-limited': {
     status: 429,
     text: 'Rate limit exceeded: {used}/{max} {category} submissions to `{leaderboard}` within an hour.',
@@ -282,11 +177,6 @@ export const userErrors = {
     status: 400,
     text: 'Invalid problem directory `{directory}`: {problem}',
     next: 'Name a folder below the problems folder whose task.yml is in order and names GPU types.',
-  },
-  'leaderboard-has-submissions': {
-    status: 400,
-    text: 'Could not delete leaderboard `{leaderboard}` with existing submissions.',
-    next: 'Force it to destroy its {count} submissions as well.',
   },
   'no-trace': {
     status: 404,
@@ -378,11 +268,6 @@ export const userErrors = {
     text: 'No command line with this id waits to be linked.',
     next: 'An id is good once, for ten minutes: let the client register again and take the new one from `.popcorn.yaml`. Without an id `/account link` gives you a token.',
   },
-  'role-needed': {
-    status: 403,
-    text: 'You do not have the role for this.',
-    next: 'It needs {roles}: ask an organiser to do it, or to give you that role.',
-  },
   'no-such-board': {
     status: 404,
     text: 'There is no leaderboard `{leaderboard}`.',
@@ -405,6 +290,7 @@ export const userErrors = {
   },
   ...boxErrors,
   ...judgingErrors,
+  ...organiserErrors,
 } as const satisfies Record<string, ErrorRow>;
 
 export type UserErrorCode = keyof typeof userErrors;

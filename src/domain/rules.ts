@@ -113,6 +113,8 @@ export const routeRules = {
   'GET /submission_count/:leaderboard/:gpu': reads('everybody'),
   'GET /user/submissions': reads(participant),
   'GET /user/submissions/:id': reads(participant),
+  'GET /user/submissions/:id/traces': reads(participant),
+  'GET /user/submissions/:id/traces/:trace': reads(participant),
   'DELETE /user/submissions/:id': changes(participant),
   'POST /user/join': changes(participant),
   'POST /submission/:leaderboard/:gpu/:mode': { ...commandRules.submit, as: 'submit' },

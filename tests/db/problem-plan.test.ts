@@ -96,7 +96,7 @@ describe('a plan', () => {
     for (const name of ['one', 'two', 'three'])
       await change(`${name}/task.yml`, /test_timeout: \d+/, 'test_timeout: 77');
     const stale = await plan();
-    await database.sql`update hotlap.leaderboards set deadline = '2030-01-01' where name = 'two'`;
+    await database.sql`update hotlap.leaderboards set set_deadline = '2030-01-01' where name = 'two'`;
     const report = await apply(stale);
     expect(report).toMatchObject({ created: [], updated: ['three'] });
     expect(report.refused).toEqual([expect.stringContaining('a.yaml')]);
