@@ -14,11 +14,11 @@ export const BOARDS = 5;
 export async function seedContest(sql: Sql, size: { submissions: number; users: number }): Promise<Seeded> {
   const { submissions, users } = size;
   await sql.begin(async (tx) => {
-    // The rows fit each other by their making; checking a million references takes a minute.
-    await tx`set local session_replication_role = replica`;
     await tx`
       insert into hotlap.users (id, name)
       select (800000000000000000 + n)::text, 'Participant ' || n from generate_series(1, ${users}::int) n`;
+    // The rows fit each other by their making; checking a million references takes a minute.
+    await tx`set local session_replication_role = replica`;
     // The token of each is its id.
     await tx`
       insert into hotlap.api_tokens (sha256, kind, user_id, name)

@@ -27,6 +27,8 @@ const WARMUP_MS = 1000;
 const MEASURE_MS = 5000;
 const NAIVE_READINGS = 60;
 
+const PROBE_PAUSE_MS = 5;
+
 const P99_GOAL_MS = 150;
 const HEALTH_GOAL = 3;
 /** Requests per second with 16 connections. */
@@ -92,10 +94,11 @@ async function measureOn(url: string, sql: Sql, seeded: Seeded, say: (text: stri
   const naive = await naiveList(sql, user);
   rows.push(...figures(`list of 100 from raw runs, ${CONNECTIONS} at once, without HTTP`, naive, null, null));
 
-  const alone = await load({ url, connections: 1, durationMs: MEASURE_MS, next: empty });
+  const probe = { url, connections: 1, pauseMs: PROBE_PAUSE_MS, next: empty };
+  const alone = await load({ ...probe, durationMs: MEASURE_MS });
   for (const [name, next] of Object.entries(pages)) {
     const busy = load({ url, connections: CONNECTIONS, durationMs: MEASURE_MS, next });
-    const meanwhile = await load({ url, connections: 1, durationMs: MEASURE_MS - 500, next: empty });
+    const meanwhile = await load({ ...probe, durationMs: MEASURE_MS - 500 });
     await busy;
     rows.push({
       part: 'api',

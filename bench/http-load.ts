@@ -3,6 +3,7 @@
  * answer. It looks for the end of an answer and its status, and at nothing else, so that the server has the machine.
  */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Load {
   perSecond: number;
@@ -16,6 +17,8 @@ export async function load(options: {
   url: string;
   connections: number;
   durationMs: number;
+  /** Between the requests of a connection: what is asked at even times meets the server in all its moods. */
+  pauseMs?: number;
   next: (n: number) => { path: string; headers?: Record<string, string> };
 }): Promise<Load> {
   const { hostname, port } = new URL(options.url);
@@ -36,6 +39,7 @@ export async function load(options: {
           );
           times.push(performance.now() - before);
           if (status !== 200) throw new Error(`${path} answered ${status}`);
+          if (options.pauseMs !== undefined) await delay(options.pauseMs);
         }
       } finally {
         line.close();

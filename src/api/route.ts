@@ -8,6 +8,7 @@ import type { Limits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Progress } from './progress.ts';
 import type { QueueView } from './queue-view.ts';
+import type { ReadGate } from './read-gate.ts';
 
 export type { Server } from './server-type.ts';
 
@@ -27,6 +28,8 @@ export interface RouteParts {
   guards: Guards;
   limits: Limits;
   queue: QueueView;
+  /** For the pages that are asked for most. */
+  reads: ReadGate;
   progress: Progress;
   metrics: Metrics;
   problems: ProblemDesk;

@@ -19,6 +19,7 @@ import { Metrics } from './metrics.ts';
 import type { SignIn } from './oauth.ts';
 import { Progress } from './progress.ts';
 import { QueueView } from './queue-view.ts';
+import { readGate } from './read-gate.ts';
 import type { ProblemDesk, RouteParts, Server } from './route.ts';
 import { adminAuditRoutes } from './routes/admin-audit.ts';
 import { adminBanRoutes } from './routes/admin-bans.ts';
@@ -70,6 +71,7 @@ const KEEP_ALIVE_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const BODY_TIMEOUT_MS = 120_000;
 const HANDLER_TIMEOUT_MS = 30_000;
+const READS_AT_ONCE = 3;
 const CLOSE_PATIENCE_MS = 10_000;
 const BODY_LIMIT = 256 * 1024;
 const MAX_PARAM_LENGTH = 200;
@@ -144,6 +146,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     ...own,
     limits,
     queue: new QueueView(parts.sql),
+    reads: readGate(READS_AT_ONCE),
     progress,
     metrics,
     exportsDir: parts.exportsDir,

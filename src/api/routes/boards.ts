@@ -71,7 +71,7 @@ const entryBody = z
 
 const boardParams = z.object({ leaderboard: nameParam, gpu: nameParam });
 
-export function boardRoutes(server: Server, { sql, guards, limits }: RouteParts): void {
+export function boardRoutes(server: Server, { sql, guards, limits, reads }: RouteParts): void {
   const tasks = new TaskBodies();
 
   server.get(
@@ -142,7 +142,7 @@ export function boardRoutes(server: Server, { sql, guards, limits }: RouteParts)
       const board = await enterBoard(sql, request.params.leaderboard, request.caller);
       const gpu = gpuOf(board, request.params.gpu);
       const key = { leaderboardId: board.id, gpuType: gpu };
-      const entries = await listBoardPage(sql, key, page);
+      const entries = await reads(() => listBoardPage(sql, key, page));
       return entries.map((entry) => ({
         submission_id: entry.submissionId,
         rank: entry.rank,

@@ -8,6 +8,7 @@ import { pageOf } from '../board-access.ts';
 import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
+import { sendJsonText } from '../json-text.ts';
 import { patiently } from '../patience.ts';
 import type { RouteParts, Server } from '../route.ts';
 import { failures, idParam, knownId, limitQuery, nameParam, offsetQuery, okStatus } from '../schemas.ts';
@@ -17,7 +18,7 @@ const MAX_PAGE = 100;
 const PAGE = 50;
 const params = z.object({ id: idParam });
 
-export function ownSubmissionRoutes(server: Server, { sql, guards, limits, queue }: RouteParts): void {
+export function ownSubmissionRoutes(server: Server, { sql, guards, limits, queue, reads }: RouteParts): void {
   server.get(
     '/user/submissions',
     {
@@ -37,11 +38,8 @@ export function ownSubmissionRoutes(server: Server, { sql, guards, limits, queue
     async (request, reply) => {
       const page = pageOf(request.query, { fallback: PAGE, most: MAX_PAGE });
       const filter = { userId: callerOf(request).userId, leaderboard: request.query.leaderboard ?? null };
-      const text = cuttableNames(await readSubmissionPage(sql, filter, page));
-      return reply
-        .type('application/json; charset=utf-8')
-        .serializer(asItIs)
-        .send(text as never);
+      const text = cuttableNames(await reads(() => readSubmissionPage(sql, filter, page)));
+      return sendJsonText(reply, text);
     },
   );
 
@@ -60,7 +58,7 @@ export function ownSubmissionRoutes(server: Server, { sql, guards, limits, queue
     async (request) => {
       const id = knownId(request.params.id);
       const { userId } = callerOf(request);
-      const row = await patiently(() => findOwnSubmission(sql, id, userId));
+      const row = await patiently(() => reads(() => findOwnSubmission(sql, id, userId)));
       if (!row) {
         await refuseStranger(id, userId, 'view');
         throw notFound();
@@ -102,9 +100,4 @@ export function ownSubmissionRoutes(server: Server, { sql, guards, limits, queue
 
 function notFound(): Refusal {
   return new Refusal(404, 'unknown-submission', 'Submission not found');
-}
-
-/** The text is that of `listItem`s already; a test holds the two together. */
-function asItIs(text: unknown): string {
-  return String(text);
 }
