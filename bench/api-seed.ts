@@ -75,6 +75,8 @@ export async function seedContest(sql: Sql, size: { submissions: number; users: 
         case when not p.passed then 'wrong result (test)' end
       from hotlap.jobs p join hotlap.jobs s on s.submission_id = p.submission_id and s.gpu_type = p.gpu_type and s.secret
       where not p.secret order by p.id`;
+    // Triggers note what places and ranks are counted from.
+    await tx`set local session_replication_role = origin`;
     await tx`
       insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
       select distinct on (leaderboard_id, gpu_type, user_id)

@@ -6,7 +6,16 @@ import type { Caller } from './auth.ts';
 import { Refusal } from './errors.ts';
 
 export async function enterBoard(db: Db, name: string, caller: Caller | null): Promise<BoardAccess> {
-  const board = await findBoardAccess(db, name, caller?.userId ?? null);
+  return entered(db, name, caller, await findBoardAccess(db, name, caller?.userId ?? null));
+}
+
+/** The same for a board that was read already. */
+export async function entered<T extends BoardAccess>(
+  db: Db,
+  name: string,
+  caller: Caller | null,
+  board: T | null,
+): Promise<T> {
   if (!board) throw await unknownLeaderboard(db, name);
   if (board.mayEnter) return board;
   if (caller) throw new Refusal(403, 'closed-leaderboard', 'You do not have access to this leaderboard');

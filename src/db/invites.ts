@@ -24,6 +24,14 @@ export interface BoardAccess {
 export const stages = ['open', 'closed', 'archived'] as const;
 export type Stage = (typeof stages)[number];
 
+/** The columns of BoardAccess, of a leaderboard `l`. */
+export const boardAccess = (db: Db, userId: string | null) => db`
+  l.id, l.name, l.visibility, l.score_ascending as "scoreAscending", l.deadline, l.stage, l.late,
+  array(select g.gpu_type from hotlap.leaderboard_gpus g
+        where g.leaderboard_id = l.id order by g.position) as gpus,
+  l.visibility = 'public' or exists (
+    select from hotlap.board_members m where m.leaderboard_id = l.id and m.user_id = ${userId}) as "mayEnter"`;
+
 /** How a person, or nobody in particular (null), stands to a board. Null when there is no such board. */
 export async function findBoardAccess(
   db: Db,
@@ -31,12 +39,7 @@ export async function findBoardAccess(
   userId: string | null,
 ): Promise<BoardAccess | null> {
   const [row] = await db<BoardAccess[]>`
-    select l.id, l.name, l.visibility, l.score_ascending as "scoreAscending", l.deadline, l.stage, l.late,
-      array(select g.gpu_type from hotlap.leaderboard_gpus g
-            where g.leaderboard_id = l.id order by g.position) as gpus,
-      l.visibility = 'public' or exists (
-        select from hotlap.board_members m where m.leaderboard_id = l.id and m.user_id = ${userId}) as "mayEnter"
-    from hotlap.leaderboards l where lower(l.name) = lower(${name})`;
+    select ${boardAccess(db, userId)} from hotlap.leaderboards l where lower(l.name) = lower(${name})`;
   return row ?? null;
 }
 

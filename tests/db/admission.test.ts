@@ -1,7 +1,7 @@
 /** Who may submit, how often, and what deleting leaves: the same for every door, so asked below all of them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { banUser, findBan, liftBan } from '../../src/db/bans.ts';
-import { listBoardPage } from '../../src/db/board.ts';
+import { readBoardPage } from '../../src/db/board-page.ts';
 import { deleteLeaderboard, deleteSubmission } from '../../src/db/deletion.ts';
 import { claimInvite, createInvites, findBoardAccess, setVisibility } from '../../src/db/invites.ts';
 import { setRateLimit } from '../../src/db/quota.ts';
@@ -9,7 +9,7 @@ import { storeBoxFailure, storeJobResult } from '../../src/db/results.ts';
 import { setAcceptance } from '../../src/db/settings.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { listOwedMessages } from './owed-messages.ts';
-import { leaseJob, makeBoard, makeBox, makeUser, passedWith, submit } from './scene.ts';
+import { leaseJob, makeBoard, makeBox, makeUser, passedWith, submit, testRecord } from './scene.ts';
 
 let database: TestDatabase;
 let boxId: number;
@@ -33,15 +33,15 @@ describe('a ban', () => {
     const user = makeUser();
     await submit(sql, board, { user });
     const soon = new Date(Date.now() + 3_600_000);
-    expect(await banUser(sql, { userId: user.id, reason: 'a', bannedBy: 'x', endsAt: soon })).toBe(true);
+    expect(await banUser(sql, { userId: user.id, reason: 'a', endsAt: soon }, testRecord())).toBe(true);
     await expect(submit(sql, board, { user })).rejects.toMatchObject({ code: 'banned' });
-    await banUser(sql, { userId: user.id, reason: null, bannedBy: 'y', endsAt: null });
-    expect(await findBan(sql, user.id)).toMatchObject({ bannedBy: 'y', endsAt: null });
-    expect(await liftBan(sql, user.id, 'z')).toBe(true);
-    expect(await liftBan(sql, user.id, 'z')).toBe(false);
-    await banUser(sql, { userId: user.id, reason: null, bannedBy: 'y', endsAt: new Date(0) });
+    await banUser(sql, { userId: user.id, reason: null, endsAt: null }, testRecord());
+    expect(await findBan(sql, user.id)).toMatchObject({ bannedBy: 'tester', endsAt: null });
+    expect(await liftBan(sql, user.id, testRecord())).toBe(true);
+    expect(await liftBan(sql, user.id, testRecord())).toBe(false);
+    await banUser(sql, { userId: user.id, reason: null, endsAt: new Date(0) }, testRecord());
     await submit(sql, board, { user });
-    expect(await banUser(sql, { userId: 'nobody', reason: null, bannedBy: 'x', endsAt: null })).toBe(false);
+    expect(await banUser(sql, { userId: 'nobody', reason: null, endsAt: null }, testRecord())).toBe(false);
     const [kept] = await sql`select count(*)::int as bans from hotlap.bans where user_id = ${user.id}`;
     expect(kept).toEqual({ bans: 3 });
   });
@@ -51,12 +51,12 @@ describe('acceptance', () => {
   it('is stopped for every door, with the organiser’s words', async () => {
     const { sql } = database;
     const board = await makeBoard(sql);
-    await setAcceptance(sql, { open: false, message: 'Back at noon.' });
+    await setAcceptance(sql, { open: false, message: 'Back at noon.' }, testRecord());
     await expect(submit(sql, board)).rejects.toMatchObject({
       code: 'not-accepting',
       text: 'No submissions are taken at the moment. Back at noon.',
     });
-    await setAcceptance(sql, { open: true, message: null });
+    await setAcceptance(sql, { open: true, message: null }, testRecord());
     await submit(sql, board);
   });
 });
@@ -69,20 +69,20 @@ describe('a limit', () => {
     const first = await submit(sql, board, { user });
     await submit(sql, board, { user });
     await sql`update hotlap.quota_uses set used_at = now() - interval '50 minutes' where submission_id = ${first}`;
-    const limit = { leaderboardId: board.id, category: 'leaderboard', setBy: 'x' } as const;
-    await setRateLimit(sql, { ...limit, maxPerHour: 2 });
+    const limit = { board, category: 'leaderboard' } as const;
+    await setRateLimit(sql, { ...limit, maxPerHour: 2 }, testRecord());
     const refused = await submit(sql, board, { user }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'rate-limited', details: { used: 2, max: 2 } });
     const { seconds } = (refused as { details: { seconds: number } }).details;
     expect(seconds).toBeGreaterThan(540);
     expect(seconds).toBeLessThanOrEqual(600);
     // Lowered, both have to pass.
-    await setRateLimit(sql, { ...limit, maxPerHour: 1 });
+    await setRateLimit(sql, { ...limit, maxPerHour: 1 }, testRecord());
     const lower = await submit(sql, board, { user }).catch((error: unknown) => error);
     expect((lower as { details: { seconds: number } }).details.seconds).toBeGreaterThan(3000);
     await submit(sql, board, { user, mode: 'test' });
 
-    await setRateLimit(sql, { ...limit, maxPerHour: 2 });
+    await setRateLimit(sql, { ...limit, maxPerHour: 2 }, testRecord());
     const lease = await leaseJob(sql, boxId, { submissionId: first });
     await storeBoxFailure(sql, lease, { kind: 'disk-full', message: 'full' });
     await submit(sql, board, { user });
@@ -95,16 +95,16 @@ describe('a closed board', () => {
     const { sql } = database;
     const board = await makeBoard(sql);
     const other = await makeBoard(sql);
-    await setVisibility(sql, board.name.toUpperCase(), 'closed');
+    await setVisibility(sql, board.name.toUpperCase(), 'closed', testRecord());
     const user = makeUser();
     await expect(submit(sql, board, { user })).rejects.toMatchObject({ code: 'closed-leaderboard' });
     await submit(sql, other, { user });
-    const [code = ''] = await createInvites(sql, {
-      leaderboardIds: [board.id, other.id],
-      count: 1,
-      createdBy: 'x',
-    });
-    expect(await claimInvite(sql, code, user.id)).toEqual({
+    const [code = ''] = await createInvites(
+      sql,
+      { leaderboardIds: [board.id, other.id], count: 1 },
+      testRecord(),
+    );
+    expect(await claimInvite(sql, code, user, testRecord())).toEqual({
       boards: [board.name, other.name].sort(),
     });
     expect(await findBoardAccess(sql, board.name, user.id)).toMatchObject({ mayEnter: true });
@@ -122,10 +122,10 @@ describe('a closed board', () => {
     const board = await makeBoard(sql);
     const users = Array.from({ length: 6 }, makeUser);
     for (const user of users) await submit(sql, board, { user });
-    const [code = ''] = await createInvites(sql, { leaderboardIds: [board.id], count: 1, createdBy: 'x' });
-    const claims = await Promise.all(users.map((user) => claimInvite(sql, code, user.id)));
+    const [code = ''] = await createInvites(sql, { leaderboardIds: [board.id], count: 1 }, testRecord());
+    const claims = await Promise.all(users.map((user) => claimInvite(sql, code, user, testRecord())));
     expect(claims.filter((claim) => claim === 'taken')).toHaveLength(5);
-    expect(await claimInvite(sql, 'none', users[0]?.id ?? '')).toBe('unknown');
+    expect(await claimInvite(sql, 'none', makeUser(), testRecord())).toBe('unknown');
   });
 });
 
@@ -138,25 +138,27 @@ describe('deleting', () => {
     const worse = await submit(sql, board, { user, code: 'worse\n' });
     await rank(better, 1);
     await rank(worse, 2);
-    const key = { leaderboardId: board.id, gpuType: 'CPU', scoreAscending: true };
-    const entries = async () =>
-      (await listBoardPage(sql, key, { limit: 9, offset: 0 })).map((entry) => entry.submissionId);
+    const wanted = { leaderboard: board.name, gpu: 'CPU', userId: null };
+    const entries = async () => {
+      const page = await readBoardPage(sql, wanted, { limit: 9, offset: 0 });
+      return JSON.parse(page?.text ?? '').map((entry: { submission_id: number }) => entry.submission_id);
+    };
     expect(await entries()).toEqual([better]);
-    expect(await deleteSubmission(sql, better, user.id)).toBe('deleted');
+    expect(await deleteSubmission(sql, better, testRecord())).toBe('deleted');
     expect(await entries()).toEqual([worse]);
-    expect(await deleteSubmission(sql, better, user.id)).toBe('unknown');
+    expect(await deleteSubmission(sql, better, testRecord())).toBe('unknown');
     const [kept] = await sql`
       select d.deleted_by, d.scores, convert_from(c.content, 'UTF8') as code
       from hotlap.deleted_submissions d join hotlap.code_blobs c on c.sha256 = d.code_sha256 where d.id = ${better}`;
     expect(kept).toMatchObject({
-      deleted_by: user.id,
+      deleted_by: 'tester',
       code: 'better\n',
       scores: [{ gpu_type: 'CPU', public_score: 1, secret_score: 1, eligible: true }],
     });
     const running = await submit(sql, board, { user });
     await leaseJob(sql, boxId, { submissionId: running });
-    expect(await deleteSubmission(sql, running, user.id)).toBe('running');
-    expect(await deleteSubmission(sql, worse, user.id)).toBe('deleted');
+    expect(await deleteSubmission(sql, running, testRecord())).toBe('running');
+    expect(await deleteSubmission(sql, worse, testRecord())).toBe('deleted');
     expect(await entries()).toEqual([]);
   });
 
@@ -164,20 +166,22 @@ describe('deleting', () => {
     const { sql } = database;
     const board = await makeBoard(sql);
     const id = await submit(sql, board);
-    const options = { force: false, deletedBy: 'x' };
-    expect(await deleteLeaderboard(sql, board.name, options)).toMatchObject({
+    const options = { force: false };
+    expect(await deleteLeaderboard(sql, board.name, options, testRecord())).toMatchObject({
       state: 'has-submissions',
       count: 1,
     });
     const lease = await leaseJob(sql, boxId, { submissionId: id });
-    const force = { ...options, force: true };
-    expect(await deleteLeaderboard(sql, board.name, force)).toEqual({
+    const force = { force: true };
+    expect(await deleteLeaderboard(sql, board.name, force, testRecord())).toEqual({
       state: 'running',
       submissionIds: [id],
     });
     await storeJobResult(sql, lease, passedWith(1), 1);
-    expect(await deleteLeaderboard(sql, board.name.toUpperCase(), force)).toMatchObject({ state: 'deleted' });
-    expect(await deleteLeaderboard(sql, board.name, force)).toEqual({ state: 'unknown' });
+    expect(await deleteLeaderboard(sql, board.name.toUpperCase(), force, testRecord())).toMatchObject({
+      state: 'deleted',
+    });
+    expect(await deleteLeaderboard(sql, board.name, force, testRecord())).toEqual({ state: 'unknown' });
     const [left] = await sql`
       select (select count(*) from hotlap.runs where submission_id = ${id})::int as runs,
         (select count(*) from hotlap.deleted_submissions where id = ${id})::int as kept`;

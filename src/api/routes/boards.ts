@@ -1,11 +1,13 @@
 /** Leaderboards, their GPU types, and who stands where: open to everybody, closed boards to their members. */
 import { z } from 'zod';
-import { countBoardEntries, listBoardPage } from '../../db/board.ts';
+import { countBoardEntries } from '../../db/board.ts';
+import { readBoardPage } from '../../db/board-page.ts';
 import { listLeaderboardsFor, loadTaskVersions } from '../../db/leaderboards.ts';
 import type { ServingDefinition } from '../../domain/serving-task.ts';
 import { scoreUnit, type Task } from '../../domain/task.ts';
-import { enterBoard, gpuOf, pageOf } from '../board-access.ts';
+import { enterBoard, entered, gpuOf, pageOf } from '../board-access.ts';
 import { security } from '../document.ts';
+import { sendJsonText } from '../json-text.ts';
 import type { RouteParts, Server } from '../route.ts';
 import { failures, limitQuery, nameParam, offsetQuery, time } from '../schemas.ts';
 
@@ -55,7 +57,8 @@ const boardBody = z
   })
   .meta({ id: 'Leaderboard' });
 
-const entryBody = z
+/** As `readBoardPage` writes it. */
+export const entryBody = z
   .object({
     submission_id: z.int(),
     rank: z.int().describe('Equal scores share a rank'),
@@ -137,23 +140,14 @@ export function boardRoutes(server: Server, { sql, guards, limits, reads }: Rout
         response: { 200: z.array(entryBody), ...failures },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const page = pageOf(request.query, { fallback: MAX_PAGE, most: MAX_PAGE });
-      const board = await enterBoard(sql, request.params.leaderboard, request.caller);
-      const gpu = gpuOf(board, request.params.gpu);
-      const key = { leaderboardId: board.id, gpuType: gpu };
-      const entries = await reads(() => listBoardPage(sql, key, page));
-      return entries.map((entry) => ({
-        submission_id: entry.submissionId,
-        rank: entry.rank,
-        submission_name: entry.fileName,
-        submission_time: entry.submittedAt.toISOString(),
-        submission_score: entry.score,
-        leaderboard_name: board.name,
-        user_id: entry.userId,
-        user_name: entry.userName,
-        gpu_type: gpu,
-      }));
+      const { leaderboard, gpu } = request.params;
+      const userId = request.caller?.userId ?? null;
+      const read = await reads(() => readBoardPage(sql, { leaderboard, gpu, userId }, page));
+      const board = await entered(sql, leaderboard, request.caller, read);
+      gpuOf(board, gpu);
+      return sendJsonText(reply, board.text ?? '[]');
     },
   );
 
