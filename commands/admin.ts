@@ -10,12 +10,14 @@ import { leaderboardGroup } from './admin/leaderboard.ts';
 import { limitGroup } from './admin/limit.ts';
 import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
+import { submissionGroup } from './admin/submission.ts';
 import { tokenGroup } from './admin/token.ts';
 
 const groups: AdminGroup[] = [
   leaderboardGroup,
   invitesGroup,
   limitGroup,
+  submissionGroup,
   boxGroup,
   problemsGroup,
   rejudgeGroup,

@@ -7,6 +7,7 @@ import {
 } from 'discord.js';
 import { cancelSubmission, rerunFailedJobs } from '../src/db/cancel.ts';
 import type { Sql } from '../src/db/client.ts';
+import { findRulingOf } from '../src/db/rulings.ts';
 import {
   findSubmissionCode,
   findSubmissionOwner,
@@ -18,15 +19,20 @@ import { type Command, type CommandContext, viewerOf } from '../src/discord/comm
 import { completeGpu, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
 import { replyTarget } from '../src/discord/reply-target.ts';
+import { appealButton } from '../src/discord/ruling-buttons.ts';
 import { cancelButton } from '../src/discord/submission-buttons.ts';
 import { type TraceFiles, traceFiles, traceFilesOf } from '../src/discord/trace-files.ts';
 import { getVisibleBoard } from '../src/discord/visible-board.ts';
 import { UserError } from '../src/domain/errors.ts';
+import { mayAppeal } from '../src/domain/ruling.ts';
 import { maySeePrivate, type SubmissionStatus, submissionStatuses } from '../src/domain/submission.ts';
+import { refuseBanned } from '../src/intake/admission.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { reportFile } from '../src/reports/report-file.ts';
+import { withRuling } from '../src/reports/ruling-embed.ts';
 import { submissionEmbed, withFooter } from '../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../src/reports/submission-list-embed.ts';
+import { fillAppeal, openAppeal } from './submissions/appeal.ts';
 import { compare, progress } from './submissions/pictures.ts';
 
 export const submissions: Command = {
@@ -135,6 +141,9 @@ export const submissions: Command = {
    * `submissions:cancel:<id>`, `submissions:rerun:<id>` and, for the pages of a list,
    * `submissions:list:<leaderboard id or ->:<status or ->:<page>`.
    */
+  open: openAppeal,
+  fill: fillAppeal,
+
   async press(interaction, [action, first = '-', status = '-', page = '0'], context) {
     if (action === 'cancel') return pressCancel(interaction, Number(first), context);
     if (action === 'rerun') return pressRerun(interaction, Number(first), context);
@@ -250,6 +259,7 @@ async function pressRerun(
   context: CommandContext,
 ): Promise<void> {
   await checkAccess(interaction, id, context);
+  await refuseBanned(context.sql, interaction.user.id);
   if (!(await rerunFailedJobs(context.sql, id, replyTarget(interaction))))
     throw new UserError('nothing-to-rerun', { id });
   await context.record.note(context.sql, { subject: `submission ${id}` });
@@ -272,9 +282,11 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
   ]);
   if (!view || !source) throw new UserError('unknown-submission', { id });
   const report = reportFile(view, runs);
-  const traces = await traceFiles(context.sql, id);
+  const [traces, ruling] = await Promise.all([traceFiles(context.sql, id), findRulingOf(context.sql, id)]);
   await interaction.editReply({
-    embeds: [withFooter(submissionEmbed(view, runs), traces.note)],
+    embeds: [withFooter(withRuling(submissionEmbed(view, runs), ruling), traces.note)],
+    components:
+      ruling && mayAppeal(ruling) && view.userId === interaction.user.id ? [appealButton(ruling.id)] : [],
     files: [
       ...(runs.length > 0 ? [new AttachmentBuilder(Buffer.from(report.text), { name: report.name })] : []),
       new AttachmentBuilder(source.content, { name: source.fileName }),

@@ -120,3 +120,38 @@ create or replace view hotlap.eligible_entries as
     and not exists (select from hotlap.users u where u.id = s.user_id and u.invalidated_at is not null)
     and hotlap.is_rankable(
       case l.ranked_by when 'public' then sc.public_score when 'secret' then sc.secret_score else sc.rule_score end);
+
+-- Why a submission was taken out of the rankings, what its owner says to that, and what became of it.
+--
+--   in force  --appealed, once-->  in force  --answered-->  in force
+--      \_______________________________\________________________\____ restored
+create table hotlap.rulings (
+  id bigint generated always as identity primary key,
+  submission_id bigint not null references hotlap.submissions on delete cascade,
+  reason text not null,
+  -- A file that it rests on: for the owner and organisers.
+  evidence_name text,
+  evidence bytea,
+  made_by text not null,
+  made_at timestamptz not null default now(),
+  appeal text,
+  appealed_at timestamptz,
+  answer text,
+  answered_by text,
+  answered_at timestamptz,
+  restored_by text,
+  restored_at timestamptz,
+  restore_reason text,
+  check (num_nulls(evidence_name, evidence) in (0, 2)),
+  check (num_nulls(appeal, appealed_at) in (0, 2)),
+  check (num_nulls(answer, answered_by, answered_at) in (0, 3))
+);
+create unique index rulings_in_force on hotlap.rulings (submission_id) where restored_at is null;
+
+-- To the owner: {"rulingId", "event": "invalidated" | "answered" | "restored"}; to organisers: {"rulingId"}
+alter table hotlap.outbox
+  drop constraint outbox_kind,
+  drop constraint outbox_submission,
+  add constraint outbox_kind check (kind in
+    ('result', 'announcement', 'box-notice', 'rejudge-notice', 'ruling-notice', 'appeal-notice')),
+  add constraint outbox_submission check ((kind in ('result', 'announcement')) = (submission_id is not null));

@@ -9,15 +9,18 @@ export interface Invalidation {
 
 /** Null puts it back. False when there is no such submission. */
 export async function setSubmissionInvalid(sql: Sql, id: number, why: Invalidation | null): Promise<boolean> {
-  return sql.begin(async (tx) => {
-    const [row] = await tx<{ leaderboardId: number; userId: string }[]>`
+  return sql.begin((tx) => markSubmission(tx, id, why));
+}
+
+/** The same in a transaction that does more (rulings.ts). */
+export async function markSubmission(tx: Db, id: number, why: Invalidation | null): Promise<boolean> {
+  const [row] = await tx<{ leaderboardId: number; userId: string }[]>`
       update hotlap.submissions set invalidated_at = ${why ? tx`now()` : null}, invalidated_by = ${why?.by ?? null},
         invalid_reason = ${why?.reason ?? null}
       where id = ${id} returning leaderboard_id as "leaderboardId", user_id as "userId"`;
-    if (!row) return false;
-    await refreshEntries(tx, { leaderboardId: row.leaderboardId, gpuTypes: null, userIds: [row.userId] });
-    return true;
-  });
+  if (!row) return false;
+  await refreshEntries(tx, { leaderboardId: row.leaderboardId, gpuTypes: null, userIds: [row.userId] });
+  return true;
 }
 
 /** All submissions of the account, also those to come, until null puts it back. False when there is no such user. */

@@ -3,6 +3,7 @@
  * that a process that dies in mid-delivery leaves a row that is due again; `dedupeKey` goes to Discord as the
  * message's nonce, which keeps the second delivery from showing twice.
  */
+import type { RulingEvent } from '../domain/ruling.ts';
 import type { Db } from './client.ts';
 
 export type OwedMessage = {
@@ -13,6 +14,8 @@ export type OwedMessage = {
   | { kind: 'result' | 'announcement'; submissionId: number }
   | { kind: 'box-notice'; submissionId: null; payload: { box: string; state: string; message: string } }
   | { kind: 'rejudge-notice'; submissionId: null; payload: { rejudgeId: number } }
+  | { kind: 'ruling-notice'; submissionId: null; payload: { rulingId: number; event: RulingEvent } }
+  | { kind: 'appeal-notice'; submissionId: null; payload: { rulingId: number } }
 );
 
 /** The next message that is due, hidden from other deliverers for a while. */

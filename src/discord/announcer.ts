@@ -1,7 +1,8 @@
 /** Listens to the database and keeps Discord in step with it: live replies while jobs run, owed messages afterwards. */
 import type { Sql } from '../db/client.ts';
 import { listAwaitedSubmissions } from '../db/submissions.ts';
-import { type DeliveryParts, deliverOwedMessages } from './delivery.ts';
+import { deliverOwedMessages } from './delivery.ts';
+import type { DeliveryParts } from './delivery-parts.ts';
 import { LiveReplies } from './live-reply.ts';
 
 const POLL_MS = 5000;

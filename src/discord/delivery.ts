@@ -5,8 +5,7 @@
  * ranked run may wait longer), a direct message, a mention in the channel that holds nothing secret. Discord's own
  * trouble postpones; what Discord refuses for good is given up and logged.
  */
-import { type Client, DiscordAPIError, type RawFile } from 'discord.js';
-import type { Sql } from '../db/client.ts';
+import { DiscordAPIError, type RawFile } from 'discord.js';
 import {
   claimOwedMessage,
   giveUpMessage,
@@ -18,29 +17,20 @@ import { previewRejudge } from '../db/rejudge-apply.ts';
 import { findRejudge } from '../db/rejudges.ts';
 import { findReplyTarget, findSubmissionView, listRuns, type ReplyTarget } from '../db/submissions.ts';
 import { failedByUs, type SubmissionView } from '../domain/submission.ts';
-import type { Log } from '../log.ts';
 import { announcementEmbed } from '../reports/announcement.ts';
 import { boxNoticeEmbed } from '../reports/box-embed.ts';
 import { noticeEmbed } from '../reports/notice-embed.ts';
 import { rejudgeNoticeEmbed } from '../reports/rejudge-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
 import { submissionEmbed, withFooter } from '../reports/submission-embed.ts';
+import type { DeliveryParts } from './delivery-parts.ts';
 import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
+import { deliverAppealNotice, deliverRulingNotice } from './ruling-notices.ts';
 import { rerunButton } from './submission-buttons.ts';
 import { traceFiles } from './trace-files.ts';
 
 const MAX_ATTEMPTS = 30;
 const CANNOT_DM = 50007;
-
-export interface DeliveryParts {
-  client: Client<true>;
-  sql: Sql;
-  log: Log;
-  /** Where announcements go; null: into the channel of the submission. */
-  announcementChannelId: string | null;
-  /** Where organisers read about boxes; null: in the log alone. */
-  adminChannelId: string | null;
-}
 
 /** Delivers until nothing is due. Never throws for a message that could not be delivered. */
 export async function deliverOwedMessages(parts: DeliveryParts): Promise<void> {
@@ -63,6 +53,8 @@ async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<void
     return sendToChannel(parts.client, parts.adminChannelId, body, message.dedupeKey);
   }
   if (message.kind === 'rejudge-notice') return deliverRejudgeNotice(parts, message);
+  if (message.kind === 'ruling-notice') return deliverRulingNotice(parts, message);
+  if (message.kind === 'appeal-notice') return deliverAppealNotice(parts, message);
   const target = await findReplyTarget(parts.sql, message.submissionId);
   const view = await findSubmissionView(parts.sql, message.submissionId, message.kind === 'result');
   if (!view) throw new Error(`submission ${message.submissionId} is not there`);

@@ -60,6 +60,26 @@ export const organiserErrors = {
     text: 'That was not `{expected}`, so nothing was deleted.',
     next: 'Run the command again and type the name exactly.',
   },
+  'invalid-already': {
+    status: 409,
+    text: 'Submission #{id} is out of the rankings already.',
+    next: 'Nothing was changed. `/admin audit show subject:submission {id}` shows who did it and why.',
+  },
+  'valid-already': {
+    status: 409,
+    text: 'Submission #{id} counts already.',
+    next: 'Nothing was changed. Where it is not ranked all the same, `/submissions show` says why.',
+  },
+  'appeal-decided': {
+    status: 409,
+    text: 'The appeal about #{id} is decided: {how}.',
+    next: 'Nothing was changed.',
+  },
+  'appeal-over': {
+    status: 409,
+    text: 'There is nothing to appeal against any more: {how}.',
+    next: '`/submissions show` shows how the submission stands.',
+  },
   'unknown-invite': {
     status: 404,
     text: 'There is no such invite code.',

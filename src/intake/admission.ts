@@ -24,14 +24,7 @@ export async function admit(
   const acceptance = await findAcceptance(tx);
   if (!acceptance.open) throw new UserError('not-accepting', { message: afterBlank(acceptance.message) });
 
-  const ban = await findBan(tx, user.id);
-  if (ban) {
-    const until = ban.endsAt ? ` until ${ban.endsAt.toISOString().slice(0, 16).replace('T', ' ')} UTC` : '';
-    throw new UserError('banned', {
-      until,
-      reason: afterBlank(ban.reason && `The reason given: ${ban.reason.replace(/[.!?]?$/, '.')}`),
-    });
-  }
+  await refuseBanned(tx, user.id);
   await holdBoard(tx, board.id);
   const access = await findBoardAccess(tx, board.name, user.id);
   if (!access?.mayEnter) throw new UserError('closed-leaderboard', { leaderboard: board.name });
@@ -54,4 +47,15 @@ export async function admit(
 
 function afterBlank(text: string | null): string {
   return text ? ` ${text}` : '';
+}
+
+/** Throws UserError for whoever is banned, with the reason that was given. */
+export async function refuseBanned(db: Db, userId: string): Promise<void> {
+  const ban = await findBan(db, userId);
+  if (!ban) return;
+  const until = ban.endsAt ? ` until ${ban.endsAt.toISOString().slice(0, 16).replace('T', ' ')} UTC` : '';
+  throw new UserError('banned', {
+    until,
+    reason: afterBlank(ban.reason && `The reason given: ${ban.reason.replace(/[.!?]?$/, '.')}`),
+  });
 }

@@ -1,0 +1,14 @@
+import type { Client } from 'discord.js';
+import type { Sql } from '../db/client.ts';
+import type { Log } from '../log.ts';
+
+/** What delivering messages takes. */
+export interface DeliveryParts {
+  client: Client<true>;
+  sql: Sql;
+  log: Log;
+  /** Where announcements go; null: into the channel of the submission. */
+  announcementChannelId: string | null;
+  /** Where organisers read about boxes and appeals; null: in the log alone. */
+  adminChannelId: string | null;
+}
