@@ -75,13 +75,9 @@ export async function seedContest(sql: Sql, size: { submissions: number; users: 
         case when not p.passed then 'wrong result (test)' end
       from hotlap.jobs p join hotlap.jobs s on s.submission_id = p.submission_id and s.gpu_type = p.gpu_type and s.secret
       where not p.secret order by p.id`;
-    // Triggers note what places and ranks are counted from.
+    // Entries keep their history and tallies by triggers.
     await tx`set local session_replication_role = origin`;
-    await tx`
-      insert into hotlap.best_entries (leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at)
-      select distinct on (leaderboard_id, gpu_type, user_id)
-        leaderboard_id, gpu_type, user_id, submission_id, score, achieved_at
-      from hotlap.eligible_entries order by leaderboard_id, gpu_type, user_id, score`;
+    await tx`select hotlap.refresh_entries(id, null, null) from hotlap.leaderboards order by id`;
     // What hotlap.summarise_submission does, for all at once.
     await tx`
       update hotlap.submissions s set shown_runs = coalesce(r.shown, '[]')::json, secret_scores = sc.scores::json,

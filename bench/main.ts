@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- PART ... [--json FILE] [--check] [options of the part]`: measures, then claims.
+ * `npm run bench -- PART ... [--json FILE] [--check] [--scale NUMBER]`: measures, then claims.
  *
  * Each part prints what it measured beside a baseline from the same run, because absolute times of a busy machine mean
  * little. `--json` writes the rows; `--check` fails where a goal is not met. Without a part, all parts run.
@@ -11,7 +11,11 @@ import type { Row } from './row.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, check: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'string' },
+    check: { type: 'boolean', default: false },
+    scale: { type: 'string' },
+  },
 });
 
 const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
@@ -22,11 +26,17 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const scale = values.scale === undefined ? null : Number(values.scale);
+if (scale !== null && !(Number.isInteger(scale) && scale >= 1000)) {
+  process.stderr.write('--scale should be a whole number from 1000 on\n');
+  process.exit(2);
+}
+
 const rows: Row[] = [];
 for (const part of parts) {
   if (positionals.length > 0 && !positionals.includes(part.name)) continue;
   process.stdout.write(`\n${part.name}: ${part.about}\n`);
-  const measured = await part.measure((text) => process.stdout.write(`  ${text}\n`));
+  const measured = await part.measure((text) => process.stdout.write(`  ${text}\n`), { scale });
   for (const row of measured) {
     rows.push(row);
     process.stdout.write(`  ${describe(row)}\n`);

@@ -17,8 +17,8 @@ export interface Part {
   name: string;
   /** One line on what is measured. */
   about: string;
-  /** `say` shows progress. */
-  measure(say: (text: string) => void): Promise<Row[]>;
+  /** `say` shows progress; `scale`: how big, where the part knows sizes. */
+  measure(say: (text: string) => void, options: { scale: number | null }): Promise<Row[]>;
 }
 
 /** The middle value; of an even number of values, the mean of the two in the middle. */

@@ -9,7 +9,8 @@
 --   best_entries        the best of each user on each GPU type; track_entries: the same for what a rule adds (languages,
 --                       benchmarks, composites). Both are kept by refresh_entries, in the transaction that changed
 --                       something
---   board_history       every state that a row of these two ever had; board_tallies: how many there are, for ranks
+--   board_history       every state that a row of these two ever had; board_tallies: how many there are, for ranks;
+--                       board_records: the line of the record
 --
 -- Whatever changes a score, an entry's standing or a rule calls refresh_entries.
 
@@ -199,14 +200,14 @@ create or replace view leaderboard.runs as
       and e.is_time
   where not r.secret and r.counts;
 
--- Where in the tally an entry counts: steps of two per cent, in the order of the keys. The last one is for keys that
+-- Where in the tally an entry counts: steps of a quarter of a per cent, in the order of the keys. The last one is for keys that
 -- are missing.
 create function hotlap.tally_step(sort_key double precision[]) returns int
   language sql immutable parallel safe
   return case
     when sort_key[1] = 'Infinity' then 2147483647
-    when sort_key[1] > 0 then floor(50 * ln(sort_key[1]))::int
-    else -1 - floor(50 * ln(-sort_key[1]))::int end;
+    when sort_key[1] > 0 then floor(400 * ln(sort_key[1]))::int
+    else -1 - floor(400 * ln(-sort_key[1]))::int end;
 
 alter table hotlap.best_entries
   add column sort_key double precision[],
@@ -309,6 +310,22 @@ create table hotlap.board_tallies (
 );
 create index board_tallies_track on hotlap.board_tallies (leaderboard_id, track, step) include (entries);
 
+-- Entries that were better than all before them, on each GPU type: the line of the record, read instead of everything that
+-- was ever eligible. Two that are written at the same moment may not know of each other: whoever reads takes those alone
+-- that beat all earlier ones. Boards with windows have none, because their scores move.
+create table hotlap.board_records (
+  leaderboard_id bigint not null references hotlap.leaderboards on delete cascade,
+  track text not null,
+  submission_id bigint not null references hotlap.submissions on delete cascade,
+  user_id text not null references hotlap.users,
+  shown_score double precision,
+  sort_key double precision[] not null,
+  achieved_at timestamptz not null,
+  primary key (leaderboard_id, track, submission_id)
+);
+create index board_records_user on hotlap.board_records (leaderboard_id, user_id);
+create index board_records_submission on hotlap.board_records (submission_id);
+
 -- Keeps history and tally in step with an entry, whoever writes it. The two tables name their track differently.
 create function hotlap.note_entry() returns trigger language plpgsql as $$
 declare
@@ -381,6 +398,15 @@ insert into hotlap.board_history (leaderboard_id, track, user_id, submission_id,
   from hotlap.best_entries;
 insert into hotlap.board_tallies (leaderboard_id, track, step, entries)
   select leaderboard_id, gpu_type, hotlap.tally_step(sort_key), count(*) from hotlap.best_entries group by 1, 2, 3;
+insert into hotlap.board_records (leaderboard_id, track, submission_id, user_id, shown_score, sort_key, achieved_at)
+  select leaderboard_id, gpu_type, submission_id, user_id, shown_score, sort_key, achieved_at
+  from (
+    select e.*, min(e.sort_key) over (
+      partition by e.leaderboard_id, e.gpu_type order by e.achieved_at, e.submission_id
+      rows between unbounded preceding and 1 preceding) as best_before
+    from hotlap.eligible_entries e
+  ) entry
+  where best_before is null or sort_key < best_before;
 
 -- From 1; ties share it.
 create function hotlap.rank_of(board bigint, of_track text, key double precision[]) returns bigint
@@ -671,6 +697,12 @@ begin
     (excluded.submission_id, excluded.score, excluded.achieved_at, excluded.sort_key, excluded.shown_score,
      excluded.recent, excluded.steady, excluded.anchor, excluded.runs, excluded.provisional);
 
+  if not b.ranking ? 'windows' then
+    perform hotlap.refresh_records(board, of_gpus, users, of_users is null);
+  elsif of_users is null then
+    delete from hotlap.board_records r where r.leaderboard_id = board;
+  end if;
+
   if b.ranking ? 'categories' or of_users is null then perform hotlap.refresh_categories(b, of_gpus, users, of_users is null); end if;
 
   hosts := array(select distinct m.leaderboard_id from hotlap.composite_members m
@@ -681,6 +713,59 @@ begin
   elsif cardinality(hosts) > 0 then
     perform hotlap.refresh_composites(hosts, users);
   end if;
+end
+$$;
+
+-- From all that is eligible.
+create function hotlap.rebuild_records(board bigint, of_gpus text[]) returns void language sql as $$
+  delete from hotlap.board_records r where r.leaderboard_id = board and r.track = any(of_gpus);
+  insert into hotlap.board_records (leaderboard_id, track, submission_id, user_id, shown_score, sort_key, achieved_at)
+    select board, gpu_type, submission_id, user_id, shown_score, sort_key, achieved_at
+    from (
+      select e.*, min(e.sort_key) over (
+        partition by e.gpu_type order by e.achieved_at, e.submission_id rows between unbounded preceding and 1 preceding
+      ) as best_before
+      from hotlap.eligible_entries e where e.leaderboard_id = board and e.gpu_type = any(of_gpus)
+    ) entry
+    where best_before is null or sort_key < best_before
+    on conflict do nothing
+$$;
+
+-- Takes in what is a record now, and makes the line of a GPU type anew where one of its entries is not what it was.
+create function hotlap.refresh_records(board bigint, of_gpus text[], of_users text[], whole boolean) returns void
+  language plpgsql as $$
+declare
+  broken text[];
+begin
+  if whole then
+    delete from hotlap.board_records r where r.leaderboard_id = board;
+    broken := array(select gpu_type from hotlap.best_entries where leaderboard_id = board group by 1);
+  else
+    with gone as (
+      delete from hotlap.board_records r
+      where r.leaderboard_id = board and r.user_id = any(of_users) and not exists (
+        select from hotlap.eligible_entries e
+        where e.submission_id = r.submission_id and e.gpu_type = r.track and e.sort_key = r.sort_key)
+      returning r.track
+    )
+    select coalesce(array_agg(distinct track), '{}') into broken from gone;
+  end if;
+  if cardinality(broken) > 0 then perform hotlap.rebuild_records(board, broken); end if;
+  with record as (
+    select e.* from hotlap.best_entries e
+    where e.leaderboard_id = board and e.user_id = any(of_users) and (of_gpus is null or e.gpu_type = any(of_gpus))
+      and not exists (
+        select from hotlap.board_records r
+        where r.leaderboard_id = board and r.track = e.gpu_type and r.sort_key <= e.sort_key
+          and (r.achieved_at, r.submission_id) <= (e.achieved_at, e.submission_id))
+  ), beaten as (
+    delete from hotlap.board_records r using record n
+    where r.leaderboard_id = board and r.track = n.gpu_type and r.sort_key >= n.sort_key
+      and (r.achieved_at, r.submission_id) > (n.achieved_at, n.submission_id)
+  )
+  insert into hotlap.board_records (leaderboard_id, track, submission_id, user_id, shown_score, sort_key, achieved_at)
+    select leaderboard_id, gpu_type, submission_id, user_id, shown_score, sort_key, achieved_at from record
+  on conflict do nothing;
 end
 $$;
 

@@ -2,6 +2,7 @@
  * Reading a board: what its rule made of it (migration 0010), now or as it was. Ties share a rank; inside a tie the earlier
  * one stands first. Pages read the rows that they show and the tally: never a whole board, never raw runs.
  */
+import type { PendingQuery, Row } from 'postgres';
 import type { BoardEntry, RankChange } from '../domain/submission.ts';
 import { keptMoment } from './board-history.ts';
 import type { Db } from './client.ts';
@@ -29,20 +30,28 @@ export async function listBoardEntries(
     : db<
         { total: number }[]
       >`select count(*) as total from hotlap.board_history h where ${stood(db, key, asOf)}`);
-  return { entries: await listBoardPage(db, key, page, asOf), total: count?.total ?? 0 };
+  const entries = await withVersions(db, key, pageOf(db, key, page, asOf));
+  return { entries, total: count?.total ?? 0 };
 }
 
-/** The entries alone, with the files that they came from. */
+/** A page of a GPU type with the files that its entries came from: what the HTTP API shows, as quickly as it can be. */
 export async function listBoardPage(
   db: Db,
   key: Track,
   page: { limit: number; offset: number },
-  asOf: Date | null = null,
-): Promise<BoardRow[]> {
-  return withVersions(
-    db,
-    key,
-    db`
+): Promise<(Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score'> & BoardFile)[]> {
+  return db<(Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score'> & BoardFile)[]>`
+    select ranked.rank, ranked.user_id as "userId", ranked.submission_id as "submissionId", ranked.shown_score as score,
+      (select u.name from hotlap.users u where u.id = ranked.user_id) as "userName", about.*
+    from (${pageOf(db, key, page, null)}) ranked
+    cross join lateral (
+      select s.file_name as "fileName", s.created_at as "submittedAt" from hotlap.submissions s
+      where s.id = ranked.submission_id limit 1
+    ) about
+    order by ranked.sort_key, ranked.achieved_at, ranked.submission_id`;
+}
+
+const pageOf = (db: Db, key: Track, page: { limit: number; offset: number }, asOf: Date | null) => db`
       -- Whoever ties with the first of the page may tie with the page before it.
       select page.*, case when place > 1 then place + ${page.offset} else ${rankOf(db, key, asOf)} end as rank
       from (
@@ -50,13 +59,14 @@ export async function listBoardPage(
           ${rowsOf(db, key, asOf)}
           order by sort_key, achieved_at, submission_id limit ${page.limit} offset ${page.offset}
         ) e
-      ) page`,
-  );
-}
+      ) page`;
 
-export interface BoardRow extends BoardEntry {
+export interface BoardFile {
   fileName: string;
   submittedAt: Date;
+}
+
+export interface BoardRow extends BoardEntry, BoardFile {
   /** As PostgreSQL writes them. */
   sortKey: string;
   achievedAtText: string;
@@ -215,25 +225,31 @@ const rankOf = (db: Db, key: Track, asOf: Date | null) =>
     : db`(select 1 + count(*) from hotlap.board_history h
         where ${stood(db, key, asOf)} and h.sort_key < page.sort_key)`;
 
-/** The rows of one page as people see them; joined after they were cut out of the board. */
-async function withVersions(db: Db, key: Track, page: ReturnType<Db>): Promise<BoardRow[]> {
+/**
+ * The rows of one page as people see them. What belongs to each is looked up row by row (`limit 1` sees to that): to the
+ * planner a page of unknown length is a tenth of the board, for which it would read whole tables.
+ */
+async function withVersions(db: Db, key: Track, page: PendingQuery<Row[]>): Promise<BoardRow[]> {
   return db<BoardRow[]>`
-    select ranked.rank, ranked.user_id as "userId", u.name as "userName", ranked.submission_id as "submissionId",
+    select ranked.rank, ranked.user_id as "userId", about.name as "userName", ranked.submission_id as "submissionId",
       ranked.shown_score as score, ranked.recent, ranked.steady, ranked.anchor, ranked.provisional,
       ranked.achieved_at as "achievedAt", ranked.sort_key::text as "sortKey", ranked.achieved_at::text as "achievedAtText",
-      s.file_name as "fileName", s.created_at as "submittedAt",
-      case when judge.judging_mark <> live.judging_mark then (
-        select n.number from hotlap.leaderboard_versions n
-        where n.leaderboard_id = ${key.leaderboardId} and n.task_version_id = judge.id) end as "oldVersion"
+      about.file_name as "fileName", about.created_at as "submittedAt", about.old_version as "oldVersion"
     from (${page}) ranked
-    join hotlap.users u on u.id = ranked.user_id
-    join hotlap.submissions s on s.id = ranked.submission_id
-    join hotlap.leaderboards l on l.id = ranked.leaderboard_id
-    join hotlap.task_versions live on live.id = l.task_version_id
-    left join hotlap.submission_scores sc
-      on sc.submission_id = s.id and sc.gpu_type = split_part(ranked.track, ' / ', 1)
-    left join hotlap.rejudges r on r.id = sc.rejudge_id
-    join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
+    cross join lateral (
+      select u.name, s.file_name, s.created_at, case when judge.judging_mark <> live.judging_mark then (
+        select n.number from hotlap.leaderboard_versions n
+        where n.leaderboard_id = ${key.leaderboardId} and n.task_version_id = judge.id) end as old_version
+      from hotlap.submissions s
+      join hotlap.users u on u.id = ranked.user_id
+      join hotlap.leaderboards l on l.id = s.leaderboard_id
+      join hotlap.task_versions live on live.id = l.task_version_id
+      left join hotlap.submission_scores sc
+        on sc.submission_id = s.id and sc.gpu_type = split_part(ranked.track, ' / ', 1)
+      left join hotlap.rejudges r on r.id = sc.rejudge_id
+      join hotlap.task_versions judge on judge.id = coalesce(r.task_version_id, s.task_version_id)
+      where s.id = ranked.submission_id limit 1
+    ) about
     order by ranked.sort_key, ranked.achieved_at, ranked.submission_id`;
 }
 

@@ -40,8 +40,12 @@ export async function deleteSubmission(
     const { leaderboardId, userId } = before;
     await tx`select hotlap.lock_entries(${leaderboardId}, ${[userId]}, false)`;
     await keepTrace(tx, [id], record.actor.id);
+    const [line] = await tx<{ tracks: string[] | null }[]>`
+      select array_agg(track) as tracks from hotlap.board_records where submission_id = ${id}`;
     await tx`delete from hotlap.submissions where id = ${id}`;
     await refreshEntries(tx, { leaderboardId, gpuTypes: null, userIds: [userId] });
+    // What it had beaten may be a record now.
+    if (line?.tracks) await tx`select hotlap.rebuild_records(${leaderboardId}, ${line.tracks})`;
     await record.note(tx, { subject: `submission ${id}`, before: { ...before }, reason });
     return 'deleted';
   });

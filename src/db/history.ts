@@ -8,20 +8,19 @@ export interface ImprovementRow {
   score: number;
 }
 
-/** Each entry that beat all earlier ones of the same `group`; null: of all. */
-const improvements = (db: Db, key: BoardKey, group: 'user' | null) => db`
-  select user_id, achieved_at, score from (
-    select e.user_id, e.achieved_at, e.score, hotlap.sort_score(e.score, ${key.scoreAscending}) as sort_score,
-      min(hotlap.sort_score(e.score, ${key.scoreAscending})) over (
-        ${group === 'user' ? db`partition by e.user_id` : db``}
-        order by e.achieved_at, e.submission_id rows between unbounded preceding and 1 preceding) as best_before
+/** Of each of the `first` users, the entries that beat all their earlier ones. */
+const improvements = (db: Db, key: BoardKey) => db`
+  select user_id, achieved_at, shown_score from (
+    select e.user_id, e.achieved_at, e.shown_score, e.sort_key, min(e.sort_key) over (
+      partition by e.user_id order by e.achieved_at, e.submission_id
+      rows between unbounded preceding and 1 preceding) as best_before
     from hotlap.eligible_entries e
     where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-      ${group === 'user' ? db`and e.user_id in (select user_id from first)` : db``}
+      and e.user_id in (select user_id from first)
   ) entry
-  where best_before is null or sort_score < best_before`;
+  where best_before is null or sort_key < best_before`;
 
-/** The first `top` of a board in its order, each with what they improved, and the board's record. */
+/** The first `top` of a board in its order, each with what they improved, and the board's record. What all may see. */
 export async function loadBoardHistory(
   db: Db,
   key: BoardKey,
@@ -29,18 +28,27 @@ export async function loadBoardHistory(
 ): Promise<{ people: { name: string; improvements: ImprovementRow[] }[]; record: ImprovementRow[] }> {
   const people = await db<{ userId: string; name: string; at: Date; score: number }[]>`
     with first as (
-      select e.user_id, row_number() over (
-        order by hotlap.sort_score(e.score, ${key.scoreAscending}), e.achieved_at, e.submission_id) as place
-      from hotlap.best_entries e
-      where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-      order by place limit ${top}
+      select e.user_id, row_number() over (order by e.sort_key, e.achieved_at, e.submission_id) as place
+      from (
+        select * from hotlap.best_entries
+        where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}
+        order by sort_key, achieved_at, submission_id limit ${top}
+      ) e
     )
-    select i.user_id as "userId", u.name, i.achieved_at as at, i.score
-    from (${improvements(db, key, 'user')}) i
+    select i.user_id as "userId", u.name, i.achieved_at as at, i.shown_score as score
+    from (${improvements(db, key)}) i
     join first f on f.user_id = i.user_id join hotlap.users u on u.id = i.user_id
+    where i.shown_score is not null
     order by f.place, i.achieved_at`;
   const record = await db<ImprovementRow[]>`
-    select i.achieved_at as at, i.score from (${improvements(db, key, null)}) i order by i.achieved_at`;
+    select achieved_at as at, shown_score as score from (
+      select r.*, min(r.sort_key) over (
+        order by r.achieved_at, r.submission_id rows between unbounded preceding and 1 preceding) as best_before
+      from hotlap.board_records r
+      where r.leaderboard_id = ${key.leaderboardId} and r.track = ${key.gpuType}
+    ) line
+    where (best_before is null or sort_key < best_before) and shown_score is not null
+    order by achieved_at, submission_id`;
   const byUser = new Map<string, { name: string; improvements: ImprovementRow[] }>();
   for (const { userId, name, at, score } of people) {
     const person = byUser.get(userId) ?? { name, improvements: [] };
@@ -50,15 +58,16 @@ export async function loadBoardHistory(
   return { people: [...byUser.values()], record };
 }
 
-/** The scores of everybody who is ranked, and one user's place among them. */
+/** The scores of everybody who is ranked that all may see, and one user's place among them. */
 export async function loadBoardSpread(
   db: Db,
   key: BoardKey,
   userId: string,
 ): Promise<{ scores: number[]; mine: { score: number; rank: number } | null }> {
   const rows = await db<{ userId: string; score: number; rank: number }[]>`
-    select user_id as "userId", score, rank() over (order by hotlap.sort_score(score, ${key.scoreAscending})) as rank
-    from hotlap.best_entries where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}`;
+    select user_id as "userId", shown_score as score, rank() over (order by sort_key) as rank
+    from hotlap.best_entries
+    where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and shown_score is not null`;
   const mine = rows.find((row) => row.userId === userId);
   return { scores: rows.map((row) => row.score), mine: mine ? { score: mine.score, rank: mine.rank } : null };
 }

@@ -17,6 +17,7 @@ interface Facts {
   unranked: string | null;
   /** What its board goes by. */
   score: number | null;
+  official: boolean;
   submissionInvalid: boolean;
   userInvalid: boolean;
   started: boolean;
@@ -30,7 +31,7 @@ const facts = (db: Db) => db`
   select s.id as "submissionId", g.gpu_type as "gpuType", s.user_id as "userId", u.name as "userName", s.mode,
     sc.eligible, sc.reason, sc.unranked,
     case l.ranked_by when 'public' then sc.public_score when 'secret' then sc.secret_score else sc.rule_score end as score,
-    s.invalidated_at is not null as "submissionInvalid", u.invalidated_at is not null as "userInvalid",
+    s.official, s.invalidated_at is not null as "submissionInvalid", u.invalidated_at is not null as "userInvalid",
     g.started, g.open, e.submission_id as "entryId",
     case when e.submission_id = s.id then hotlap.rank_of(e.leaderboard_id, e.gpu_type, e.sort_key) end as rank`;
 
@@ -49,6 +50,7 @@ const joins = (db: Db) => db`
 function reasonOf(row: Facts): NotRanked | null {
   if (row.rank !== null) return null;
   if (row.mode !== 'leaderboard') return notRanked('other-mode', { mode: modeLabels[row.mode] });
+  if (!row.official) return notRanked('unofficial');
   if (row.userInvalid) return notRanked('user-invalid');
   if (row.submissionInvalid) return notRanked('submission-invalid');
   if (!row.eligible) {

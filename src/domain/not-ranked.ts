@@ -29,6 +29,11 @@ export const reasons = {
     cause: 'it was sent in mode {mode}, which does not count',
     next: 'Send the file again with mode `ranked`.',
   },
+  unofficial: {
+    phase: 'sending',
+    cause: 'it came after the deadline',
+    next: 'Nothing can be done: it ran like any other, and counts nowhere.',
+  },
   waiting: {
     phase: 'queue',
     cause: 'it has not run yet',

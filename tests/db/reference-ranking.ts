@@ -58,6 +58,8 @@ export interface Entry {
 }
 
 export type Tracks = Map<string, Entry[]>;
+/** By GPU type: the submissions that beat all before them, in order. */
+export type Records = Map<string, number[]>;
 
 const HOURS = { recent: 24, steady: 72, anchor: 168 };
 
@@ -208,8 +210,13 @@ function rankAll(candidates: Entry[]): Entry[] {
 }
 
 /** Every track of every board but the composites. */
-function rankBoard(board: RandomBoard, gpus: string[], invalidUsers: Set<string>): Tracks {
+function rankBoard(
+  board: RandomBoard,
+  gpus: string[],
+  invalidUsers: Set<string>,
+): { tracks: Tracks; records: Records } {
   const tracks: Tracks = new Map();
+  const records: Records = new Map();
   const ascending = isBoardAscending(board);
   const secret = board.rule.score === 'secret';
   for (const gpu of gpus) {
@@ -251,10 +258,20 @@ function rankBoard(board: RandomBoard, gpus: string[], invalidUsers: Set<string>
       }
     }
     tracks.set(gpu, rankAll(main));
+    records.set(gpu, board.rule.windows ? [] : recordsOf(main));
     for (const [language, list] of languages) tracks.set(`${gpu} / ${language}`, rankAll(list));
     for (const [shape, list] of shapes) tracks.set(`${gpu} / shape ${shape}`, rankAll(list));
   }
-  return tracks;
+  return { tracks, records };
+}
+
+function recordsOf(entries: Entry[]): number[] {
+  const line: Entry[] = [];
+  for (const entry of [...entries].sort((a, b) => a.created - b.created || a.submission - b.submission)) {
+    const best = line.at(-1);
+    if (!best || compareKeys(entry.keys, best.keys) < 0) line.push(entry);
+  }
+  return line.map((entry) => entry.submission);
 }
 
 /** All boards with their composites, by board id. Tracks without entries are left out. */
@@ -262,8 +279,10 @@ export function referenceRanking(
   boards: RandomBoard[],
   gpus: string[],
   invalidUsers: Set<string>,
-): Map<number, Tracks> {
-  const ranked = new Map(boards.map((board) => [board.id, rankBoard(board, gpus, invalidUsers)]));
+): { ranked: Map<number, Tracks>; records: Map<number, Records> } {
+  const made = boards.map((board) => ({ id: board.id, ...rankBoard(board, gpus, invalidUsers) }));
+  const ranked = new Map(made.map(({ id, tracks }) => [id, tracks]));
+  const records = new Map(made.map((item) => [item.id, item.records]));
   const composites: [number, string, Entry[]][] = [];
   for (const board of boards) {
     for (const composite of board.rule.composites ?? []) {
@@ -305,5 +324,5 @@ export function referenceRanking(
   for (const tracks of ranked.values()) {
     for (const [track, entries] of tracks) if (entries.length === 0) tracks.delete(track);
   }
-  return ranked;
+  return { ranked, records };
 }
