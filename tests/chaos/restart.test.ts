@@ -24,7 +24,7 @@ describe.skipIf(sshdMissing() !== null)('a restart while a job runs', () => {
   it.each([
     { title: 'a drained bot, a job of 20 s', signal: 'SIGTERM', wholeS: 20 },
     // Whoever was killed cannot give up its lease: 15 s pass before anybody else may look after the job.
-    { title: 'kill -9, a job of 28 s', signal: 'SIGKILL', wholeS: 28 },
+    { title: 'kill -9, a job of 42 s', signal: 'SIGKILL', wholeS: 42 },
   ] as const)(
     '$title: it is not restarted, its progress goes on, its owner gets the result',
     async (given) => {
