@@ -22,6 +22,14 @@ export async function describeApi(server: Server): Promise<void> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Hotlap', description: DESCRIPTION, version: '1.0.0' },
+      tags: [
+        { name: 'submit', description: 'Sending code' },
+        { name: 'submissions', description: 'What became of it' },
+        { name: 'boards', description: 'Leaderboards and who stands where' },
+        { name: 'accounts', description: 'Linking a command line' },
+        { name: 'admin', description: 'For organisers' },
+        { name: 'operation', description: 'For whoever runs the server' },
+      ],
       components: {
         securitySchemes: {
           cli: { type: 'apiKey', in: 'header', name: 'X-Popcorn-Cli-Id' },
@@ -30,7 +38,7 @@ export async function describeApi(server: Server): Promise<void> {
         },
       },
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document)),
     transform: (route) => {
       const transformed = zodTransform(route as Parameters<typeof zodTransform>[0]);
       // Uploads are read by hand, so no schema checks them.
@@ -45,9 +53,29 @@ export async function describeApi(server: Server): Promise<void> {
     staticCSP: true,
     // Nothing is loaded from elsewhere, nor told to anybody.
     uiConfig: { validatorUrl: null, docExpansion: 'list', tryItOutEnabled: true },
-    theme: { title: 'Hotlap: the HTTP API' },
+    theme: {
+      title: 'Hotlap: the HTTP API',
+      // The bar at the top asks for another document, of which there is none.
+      css: [{ filename: 'page.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+}
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** Each schema is written twice, for what comes in and what goes out; one that nothing refers to is only in the way. */
+function withoutUnused(document: Document): Document {
+  if (!('components' in document)) return document;
+  const schemas = document.components?.schemas ?? {};
+  for (let found = true; found; ) {
+    const text = JSON.stringify(document);
+    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
+    for (const name of unused) delete schemas[name];
+    // What only those referred to goes with them.
+    found = unused.length > 0;
+  }
+  return document;
 }
 
 /** Whose header a route wants, for the document. */

@@ -140,13 +140,19 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     if (closing.signal.aborted) reply.header('connection', 'close');
   });
   server.addHook('onClose', () => progress.stop());
-  const own = { sql: parts.sql, log: parts.log, guards: guards(parts.accounts, limits.wrongToken) };
+  const reads = readGate(READS_AT_ONCE);
+  const accounts: Accounts = {
+    ...parts.accounts,
+    findByCliId: (token) => reads(() => parts.accounts.findByCliId(token)),
+    findByWebId: (token) => reads(() => parts.accounts.findByWebId(token)),
+  };
+  const own = { sql: parts.sql, log: parts.log, guards: guards(accounts, limits.wrongToken) };
   watchRoutes(server, own);
   const routeParts: RouteParts = {
     ...own,
     limits,
     queue: new QueueView(parts.sql),
-    reads: readGate(READS_AT_ONCE),
+    reads,
     progress,
     metrics,
     exportsDir: parts.exportsDir,
