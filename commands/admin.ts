@@ -4,6 +4,7 @@ import type { Choice, Command } from '../src/discord/command.ts';
 import { UserError } from '../src/domain/errors.ts';
 import { auditGroup } from './admin/audit.ts';
 import { boxGroup } from './admin/box.ts';
+import { contestGroup } from './admin/contest.ts';
 import type { AdminGroup } from './admin/group.ts';
 import { invitesGroup } from './admin/invites.ts';
 import { leaderboardGroup } from './admin/leaderboard.ts';
@@ -12,12 +13,15 @@ import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
 import { submissionGroup } from './admin/submission.ts';
 import { tokenGroup } from './admin/token.ts';
+import { userGroup } from './admin/user.ts';
 
 const groups: AdminGroup[] = [
   leaderboardGroup,
   invitesGroup,
   limitGroup,
   submissionGroup,
+  userGroup,
+  contestGroup,
   boxGroup,
   problemsGroup,
   rejudgeGroup,

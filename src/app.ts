@@ -217,6 +217,8 @@ async function startDiscord(
     log,
     guildId: discord.guildId,
     roleIds: discord.roleIds,
+    announcementChannelId: discord.channelId,
+    exportsDir: join(config.dataDir, 'exports'),
     apiUrl: knownApiUrl(config),
     boxes: {
       scan: scanBox,

@@ -1,4 +1,5 @@
 /** Totals for organisers: of everything, of one board, or of the last day. Times in seconds. */
+import type { Mode } from '../domain/submission.ts';
 import type { Db } from './client.ts';
 
 export interface StatsFilter {
@@ -57,4 +58,21 @@ export async function listHeavyUsers(
     select u.name, count(*) as submissions
     from hotlap.submissions s join hotlap.users u on u.id = s.user_id
     where ${matches(db, filter)} group by u.id order by 2 desc, u.id limit 50`;
+}
+
+export interface HourTotals {
+  /** The beginning of the hour. */
+  hour: Date;
+  mode: Mode;
+  submissions: number;
+}
+
+/** Of the last 24 hours, by hour and mode; hours without any are left out. */
+export async function listHourTotals(db: Db, leaderboardId: number | null): Promise<HourTotals[]> {
+  return db<HourTotals[]>`
+    select date_trunc('hour', s.created_at, 'UTC') as hour, s.mode, count(*) as submissions
+    from hotlap.submissions s
+    where s.created_at > date_trunc('hour', now(), 'UTC') - interval '23 hours'
+      and (${leaderboardId}::bigint is null or s.leaderboard_id = ${leaderboardId})
+    group by 1, 2 order by 1, 2`;
 }

@@ -81,6 +81,10 @@ export interface CommandParts {
   log: Log;
   guildId: string;
   roleIds: RoleIds;
+  /** Where announcements go; null: into the channel of the command. */
+  announcementChannelId: string | null;
+  /** A folder of this server for files that organisers have it write. */
+  exportsDir: string;
   /** Where clients reach the HTTP API; null where that is not known. */
   apiUrl: string | null;
   boxes: BoxDesk;

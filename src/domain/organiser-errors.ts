@@ -100,6 +100,21 @@ export const organiserErrors = {
     text: 'Hotlap does not know this person: they have never used it.',
     next: 'Nothing was changed. `/admin user ban` takes a Discord user, or the id of an account (`github:583231`).',
   },
+  'name-your-leaderboard': {
+    status: 400,
+    text: 'The whole contest is for admins to look at.',
+    next: 'Name one of your leaderboards.',
+  },
+  'one-person': {
+    status: 400,
+    text: 'Somebody is named by `user` or by `account`.',
+    next: 'Nothing was changed. Give one of the two.',
+  },
+  'channel-unusable': {
+    status: 404,
+    text: 'Nothing can be written into {channel}.',
+    next: 'The channel is gone, or the bot may not write there. Nothing was sent: name another channel.',
+  },
   'not-banned': {
     status: 409,
     text: 'No ban of this person is in force.',

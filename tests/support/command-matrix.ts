@@ -53,6 +53,13 @@ export const commandMatrix: Record<string, string> = {
   'admin submission invalidate': CREATOR,
   'admin submission restore': CREATOR,
   'admin submission delete': ADMIN,
+  'admin user ban': ADMIN,
+  'admin user unban': ADMIN,
+  'admin user bans': ADMIN,
+  'admin contest accept': ADMIN,
+  'admin contest stats': CREATOR,
+  'admin contest export': ADMIN,
+  'admin contest announce': ADMIN,
   'admin box add': ADMIN,
   'admin box list': ADMIN,
   'admin box doctor': ADMIN,
@@ -89,6 +96,7 @@ export const componentMatrix: Record<string, string> = {
   'admin:submission:rejected': CREATOR,
   'admin:submission:delete': ADMIN,
   'admin:submission:keep': ADMIN,
+  'admin:contest:announce': ADMIN,
   'admin:box:confirm': ADMIN,
   'admin:box:cancel': ADMIN,
   'admin:leaderboard:apply': CREATOR,
@@ -106,3 +114,58 @@ export const componentMatrix: Record<string, string> = {
 export function mayUse(row: string, person: PersonKind): boolean {
   return row.split(' ')[people.indexOf(person)] === '+';
 }
+
+/** Routes of the HTTP API by who may: an admin token, somebody with an account, nobody in particular. */
+const ANYBODY = '+ + +';
+const USER = '- + -';
+const TOKEN = '+ - -';
+/** An admin's token and somebody's account at once; neither will do alone. */
+const BOTH = '- - -';
+export const callers = ['admin token', 'account', 'nobody'] as const;
+
+export const routeMatrix: Record<string, string> = {
+  'GET /health': ANYBODY,
+  'GET /ready': ANYBODY,
+  'GET /metrics': ANYBODY,
+  'GET /runner_queue/:gpu': ANYBODY,
+  'GET /auth/init': ANYBODY,
+  'GET /auth/start/:provider': ANYBODY,
+  'GET /auth/cli/:provider': ANYBODY,
+  'POST /auth/cli/confirm': ANYBODY,
+  'GET /leaderboards': ANYBODY,
+  'GET /gpus/:leaderboard': ANYBODY,
+  'GET /submissions/:leaderboard/:gpu': ANYBODY,
+  'GET /submission_count/:leaderboard/:gpu': ANYBODY,
+  'GET /user/submissions': USER,
+  'GET /user/submissions/:id': USER,
+  'GET /user/submissions/:id/traces': USER,
+  'GET /user/submissions/:id/traces/:trace': USER,
+  'DELETE /user/submissions/:id': USER,
+  'POST /user/join': USER,
+  'POST /submission/:leaderboard/:gpu/:mode': USER,
+  'POST /:leaderboard/:gpu/:mode': USER,
+  'POST /admin/submission/:leaderboard/:gpu/:mode': BOTH,
+  'POST /admin/start': TOKEN,
+  'POST /admin/stop': TOKEN,
+  'GET /admin/stats': TOKEN,
+  'GET /admin/audit': TOKEN,
+  'GET /admin/audit/verdict': TOKEN,
+  'GET /admin/submissions/:id': TOKEN,
+  'DELETE /admin/submissions/:id': TOKEN,
+  'DELETE /admin/submissions': TOKEN,
+  'GET /admin/leaderboards/:leaderboard/submissions': TOKEN,
+  'POST /admin/invites': TOKEN,
+  'GET /admin/leaderboards/:leaderboard/invites': TOKEN,
+  'DELETE /admin/invites/:code': TOKEN,
+  'POST /admin/leaderboards/:leaderboard/visibility': TOKEN,
+  'GET /admin/leaderboards/:leaderboard/rate-limits': TOKEN,
+  'PUT /admin/leaderboards/:leaderboard/rate-limits': TOKEN,
+  'DELETE /admin/leaderboards/:leaderboard/rate-limits/:category': TOKEN,
+  'POST /admin/ban/:user': TOKEN,
+  'DELETE /admin/ban/:user': TOKEN,
+  'POST /admin/export-hf': TOKEN,
+  'GET /admin/exports/:file': TOKEN,
+  'POST /admin/leaderboards': TOKEN,
+  'POST /admin/update-problems': TOKEN,
+  'DELETE /admin/leaderboards/:leaderboard': TOKEN,
+};

@@ -18,8 +18,9 @@ const mayImport: Record<string, readonly string[]> = {
   'src/catalog': ['src/db', 'src/domain', 'src/log.ts'],
   'src/intake': ['src/db', 'src/domain', 'src/log.ts'],
   'src/scheduler': ['src/db', 'src/boxes', 'src/domain', 'src/log.ts'],
+  'src/export': ['src/db', 'src/domain'],
   'src/discord': ['src/db', 'src/reports', 'src/domain', 'src/log.ts'],
-  'src/api': ['src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
+  'src/api': ['src/export', 'src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
   'src/problem-cli': ['src/catalog', 'src/boxes', 'src/intake', 'src/reports', 'src/domain', 'src/log.ts'],
   'src/config.ts': ['src/config-sign-in.ts', 'src/config-variable.ts'],
   'src/config-sign-in.ts': [],
@@ -33,7 +34,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/log.ts',
   ],
   'src/log.ts': ['src/config.ts'],
-  commands: ['src/discord', 'src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
+  commands: ['src/discord', 'src/export', 'src/intake', 'src/db', 'src/reports', 'src/domain', 'src/log.ts'],
 };
 const mayImportAll = ['src/main.ts', 'src/app.ts'];
 

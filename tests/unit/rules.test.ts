@@ -4,13 +4,20 @@ import { describe, expect, it } from 'vitest';
 import { commands } from '../../commands/index.ts';
 import { type ContestRole, checkRole, type RoleIds, rolesHeld } from '../../src/domain/access.ts';
 import { UserError } from '../../src/domain/errors.ts';
-import { commandRules, componentRules, deedOfCommand, deedOfComponent } from '../../src/domain/rules.ts';
+import {
+  commandRules,
+  componentRules,
+  deedOfCommand,
+  deedOfComponent,
+  routeRules,
+} from '../../src/domain/rules.ts';
 import {
   commandMatrix,
   componentMatrix,
   mayUse,
   type PersonKind,
   people,
+  routeMatrix,
 } from '../support/command-matrix.ts';
 
 const ids: RoleIds = { admin: '1', creator: '2', judge: '3', participant: '4' };
@@ -89,6 +96,19 @@ describe('the rule of', () => {
       const refused = refusal(() => checkRole(rule, rolesHeld(carried[person], ids), ids));
       expect([person, refused === null]).toEqual([person, mayUse(row, person)]);
     }
+  });
+
+  it('a route is that of the command which does the same', () => {
+    const actions = [
+      ...Object.keys(commandRules),
+      ...Object.keys(componentRules).map((beginning) => beginning.replaceAll(':', ' ')),
+    ];
+    const alike = Object.entries(routeRules).flatMap(([name, rule]) =>
+      'as' in rule ? [[name, rule.as]] : [],
+    );
+    expect(alike.length).toBeGreaterThan(15);
+    expect(alike.filter(([, action]) => !actions.includes(action ?? ''))).toEqual([]);
+    expect(Object.keys(routeMatrix).sort()).toEqual(Object.keys(routeRules).sort());
   });
 
   it('an unknown command or custom id is none', () => {

@@ -14,7 +14,7 @@ import type { RouteParts, Server } from '../route.ts';
 import { bad, failures, knownId, loosely, okStatus } from '../schemas.ts';
 
 const EXPORT_TIMEOUT_MS = 600_000;
-const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.parquet$/;
+const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,150}\.(parquet|zip)$/;
 
 export function adminExportRoutes(server: Server, { sql, guards, exportsDir }: RouteParts): void {
   server.post(
@@ -88,7 +88,7 @@ export function adminExportRoutes(server: Server, { sql, guards, exportsDir }: R
         params: z.object({ file: z.string().max(200) }),
         response: {
           200: {
-            description: 'Parquet',
+            description: 'Parquet, or a zip file of `/admin contest export`',
             content: { 'application/vnd.apache.parquet': { schema: z.unknown() } },
           },
           ...failures,
@@ -101,7 +101,7 @@ export function adminExportRoutes(server: Server, { sql, guards, exportsDir }: R
       const found = FILE_NAME.test(name) ? await stat(file).catch(() => null) : null;
       if (!found?.isFile()) throw new Refusal(404, 'unknown-file', `There is no file \`${name}\`.`);
       return reply
-        .type('application/vnd.apache.parquet')
+        .type(name.endsWith('.zip') ? 'application/zip' : 'application/vnd.apache.parquet')
         .header('content-length', found.size)
         .send(createReadStream(file) as never);
     },
