@@ -15,6 +15,7 @@ import stat
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from limits import MIB
+from process_tree import MARK
 
 if TYPE_CHECKING:
     from sandbox import Policy, Room
@@ -76,6 +77,7 @@ def fill(room: Room, policy: Policy, files: Optional[str], devices: List[str], f
         argv += ["--seccomp", data(policy.syscall_filter)]
     argv += ["--remount-ro", "/", "--chdir", _WORK, "--die-with-parent", "--new-session"]
     argv += ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
+    argv += ["--unsetenv", MARK]
     argv += ["--unshare-cgroup-try", "--hostname", "job", "--uid", str(_UID), "--gid", str(_UID), "--cap-drop", "ALL"]
     if "--disable-userns" in policy.options:
         argv.append("--disable-userns")

@@ -39,7 +39,7 @@ _SUPERVISOR_PATIENCE_S = 3.0
 def job_marker(paths: JobPaths) -> str:
     """An environment entry that names the job's processes, for the case that nothing else does."""
     folder = os.stat(paths.folder)
-    return f"HOTLAP_JOB={folder.st_dev}.{folder.st_ino}"
+    return f"{process_tree.MARK}={folder.st_dev}.{folder.st_ino}"
 
 
 def cancel_job(box: BoxPaths, job_key: str) -> bool:

@@ -11,6 +11,7 @@ from contained_process import Command, Ended, Wakeups, run_contained
 from gpus import Gpu, visible_environment
 from limits import Limits
 from protocol import JobSpec
+from process_tree import MARK
 from sandbox import Contents, Policy, Room, make_room
 
 _CACHES = {
@@ -60,7 +61,9 @@ class JobSite:
         path = [os.path.dirname(self.policy.python), *_PATH]
         if not room.argv:
             path += os.environ.get("PATH", "").split(os.pathsep)
-            env["HOTLAP_JOB"] = self.marker
+        if room.container is None:
+            # By it processes are found that no record names yet. A sandbox takes it away again inside.
+            env[MARK] = self.marker
         env.update(
             PATH=os.pathsep.join(dict.fromkeys(entry for entry in path if entry)),
             HOME=room.home,

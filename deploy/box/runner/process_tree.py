@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Set
 
+#: Environment variable of whatever is started for a job; its value names the job (end_job.py).
+MARK = "HOTLAP_JOB"
 IS_LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
