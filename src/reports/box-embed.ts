@@ -1,5 +1,6 @@
 /** Boxes as organisers see them. */
 import type { APIEmbed } from 'discord-api-types/v10';
+import { boxErrorKinds, boxErrorRemedies } from '../domain/box-error.ts';
 import type { Finding } from '../domain/box-health.ts';
 import { colours } from './colours.ts';
 import { code, cut, plain } from './markdown.ts';
@@ -77,8 +78,17 @@ export function boxNoticeEmbed(notice: { box: string; state: string; message: st
   return {
     title: cut(title(notice.box), 256),
     color: colour,
-    description: cut([plain(notice.message), next].filter((line) => line !== '').join('\n'), 4096),
+    description: cut(
+      [plain(notice.message), remedyOf(notice.message), next].filter(Boolean).join('\n'),
+      4096,
+    ),
   };
+}
+
+/** A box that does not answer says why as `kind: message`. */
+function remedyOf(problem: string): string {
+  const kind = boxErrorKinds.find((name) => problem.startsWith(`${name}: `));
+  return kind === undefined ? '' : boxErrorRemedies[kind];
 }
 
 interface NoticeText {

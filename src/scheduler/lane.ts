@@ -39,6 +39,8 @@ export class Lane {
   #closed = false;
   /** As this lane last wrote it to the boxes table. */
   #online = false;
+  /** Why the box did not answer, as it was last logged. */
+  #problem: string | null = null;
   /** The GPUs were seen idle, and nothing of ours ran since; a time of Date.now(). */
   #idleUntil = 0;
   #hasWorked = false;
@@ -54,13 +56,17 @@ export class Lane {
 
   /** There may be work: cheap, and safe to call at any time. */
   wake(): void {
-    if (this.#closed || this.#parts.stopping.aborted) return;
+    if (this.#ending()) return;
     if (this.#filling) {
       this.#wokenMeanwhile = true;
       return;
     }
     this.#filling = this.#fill()
-      .catch((error: unknown) => this.#parts.log.warn({ error, box: this.box.name }, 'lane: filling failed'))
+      .catch((error: unknown) => {
+        // Closing cuts the connection under whatever asked the box.
+        if (this.#ending()) return;
+        this.#parts.log.warn({ error, box: this.box.name }, 'lane: filling failed');
+      })
       .finally(() => {
         this.#filling = null;
         if (!this.#wokenMeanwhile) return;
@@ -88,6 +94,10 @@ export class Lane {
     if (this.#retry) clearTimeout(this.#retry);
     await this.#filling;
     await this.#queue.onIdle();
+  }
+
+  #ending(): boolean {
+    return this.#closed || this.#parts.stopping.aborted;
   }
 
   async #fill(): Promise<void> {
@@ -161,7 +171,7 @@ export class Lane {
         this.#idleUntil = Date.now() + IDLE_FOR_MS;
         return true;
       }
-      if (this.#closed || this.#parts.stopping.aborted) return false;
+      if (this.#ending()) return false;
       if (Date.now() > deadline) {
         await this.#quarantine(finding.text);
         return false;
@@ -190,12 +200,16 @@ export class Lane {
       );
       if (this.claims) await setBoxState(sql, this.box.id, 'ready', null);
       this.#online = true;
+      this.#problem = null;
       return true;
     } catch (error) {
-      if (!(error instanceof BoxError) || this.#closed || this.#parts.stopping.aborted) throw error;
-      log.warn({ error, box: this.box.name }, 'box does not answer');
+      if (!(error instanceof BoxError) || this.#ending()) throw error;
+      const problem = `${error.kind}: ${error.message}`;
+      // It is asked every few seconds; once is enough to say so.
+      if (problem !== this.#problem) log.warn({ error, box: this.box.name }, 'box does not answer');
       this.#online = false;
-      if (this.claims) await setBoxState(sql, this.box.id, 'offline', `${error.kind}: ${error.message}`);
+      this.#problem = problem;
+      if (this.claims) await setBoxState(sql, this.box.id, 'offline', problem);
       this.#retry ??= setTimeout(() => {
         this.#retry = null;
         this.wake();

@@ -383,6 +383,7 @@ describe.skipIf(sshdMissing() !== null)('the straight line over an SSH box', () 
     const notice = await admin.waitForMessage(
       (message) => text(message).includes('host-key-changed') && text(message).includes('cannot be used'),
     );
+    expect(text(notice)).toContain('add it again to confirm the new key');
     expect(text(notice)).toContain('Jobs for it wait');
   });
 });
