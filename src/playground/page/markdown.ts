@@ -90,13 +90,13 @@ const wrapped =
     h(tag, { class: className }, ...inline(match[1] ?? '', names));
 
 const inlineRules: InlineRule[] = [
-  [/\\([^\w\s])/, (match) => document.createTextNode(match[1] ?? '')],
+  [/\\([^a-z0-9\s])/i, (match) => document.createTextNode(match[1] ?? '')],
   [/``(.+?)``|`([^`]+)`/s, (match) => h('code', { class: 'md-code' }, (match[1] ?? match[2] ?? '').trim())],
-  [/\|\|(.+?)\|\|/s, wrapped('discord-spoiler')],
-  [/\*\*\*(.+?)\*\*\*/s, (match, names) => h('strong', {}, h('em', {}, ...inline(match[1] ?? '', names)))],
-  [/\*\*(.+?)\*\*/s, wrapped('strong')],
-  [/__(.+?)__/s, wrapped('u')],
-  [/~~(.+?)~~/s, wrapped('s')],
+  [/\|\|((?:\\.|[^\\])+?)\|\|/s, wrapped('discord-spoiler')],
+  [/\*\*\*((?:\\.|[^\\])+?)\*\*\*/s, (match, names) => h('strong', {}, h('em', {}, ...inline(match[1] ?? '', names)))],
+  [/\*\*((?:\\.|[^\\])+?)\*\*/s, wrapped('strong')],
+  [/__((?:\\.|[^\\])+?)__/s, wrapped('u')],
+  [/~~((?:\\.|[^\\])+?)~~/s, wrapped('s')],
   [/\*(?=\S)(.+?)(?<=\S)\*/s, wrapped('em')],
   [/(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)/s, wrapped('em')],
   [
