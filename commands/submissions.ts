@@ -234,7 +234,7 @@ async function cancel(interaction: ChatInputCommandInteraction, context: Command
   await checkAccess(interaction, id, context);
   const cancelled = await cancelSubmission(context.sql, id);
   if (!cancelled) throw new UserError('nothing-to-cancel', { id });
-  await context.record.note(context.sql, { subject: `submission ${id}` });
+  await context.record.note(context.sql, { subject: `submission ${id}`, after: { cancelled: true } });
   const text =
     cancelled.stopping > 0
       ? 'What runs on a box is being ended; what had not started never will.'
@@ -250,7 +250,7 @@ async function pressCancel(
 ): Promise<void> {
   await checkAccess(interaction, id, context);
   if (!(await cancelSubmission(context.sql, id))) throw new UserError('nothing-to-cancel', { id });
-  await context.record.note(context.sql, { subject: `submission ${id}` });
+  await context.record.note(context.sql, { subject: `submission ${id}`, after: { cancelled: true } });
 }
 
 async function pressRerun(
@@ -262,7 +262,7 @@ async function pressRerun(
   await refuseBanned(context.sql, interaction.user.id);
   if (!(await rerunFailedJobs(context.sql, id, replyTarget(interaction))))
     throw new UserError('nothing-to-rerun', { id });
-  await context.record.note(context.sql, { subject: `submission ${id}` });
+  await context.record.note(context.sql, { subject: `submission ${id}`, after: { queued_again: true } });
   const view = await findSubmissionView(context.sql, id, true);
   if (view)
     await interaction.editReply({

@@ -3,18 +3,20 @@
  * `--apply`, or when a person at the terminal says yes. Works beside a running Hotlap, over the same database.
  */
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { applySync } from './catalog/apply.ts';
 import { planSync } from './catalog/plan.ts';
 import { type Config, ConfigError, loadEnvironment, parseConfig } from './config.ts';
+import { appendAudit } from './db/audit.ts';
 import { connect, type Sql } from './db/client.ts';
 import { startEmbedded } from './db/embedded.ts';
 import { migrate } from './db/migrate.ts';
 import { UserError } from './domain/errors.ts';
 import { originText, type ProblemSource } from './domain/problem-source.ts';
-import { hasWork, type SyncPlan, type SyncReport } from './domain/sync-plan.ts';
+import { hasWork, noteOfSync, type SyncPlan, type SyncReport } from './domain/sync-plan.ts';
 import { createLog } from './log.ts';
 import { planFile, planTitle } from './reports/plan-embed.ts';
 
@@ -67,6 +69,9 @@ async function run(args: string[]): Promise<number> {
       return plan.refused.length > 0 ? 1 : 0;
     }
     const report = await applySync(sql, plan);
+    const { username } = userInfo();
+    const actor = { id: username, name: username, door: 'command-line' } as const;
+    await appendAudit(sql, actor, 'sync', noteOfSync(plan, report));
     process.stdout.write(reportText(report));
     return report.refused.length > 0 ? 1 : 0;
   });

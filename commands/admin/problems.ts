@@ -13,7 +13,7 @@ import type { CommandContext } from '../../src/discord/command.ts';
 import { TOKEN_LIFE_MS } from '../../src/discord/reply-target.ts';
 import { UserError } from '../../src/domain/errors.ts';
 import type { ProblemSource } from '../../src/domain/problem-source.ts';
-import { hasWork, type SyncPlan, type SyncReport } from '../../src/domain/sync-plan.ts';
+import { hasWork, noteOfSync, type SyncPlan, type SyncReport } from '../../src/domain/sync-plan.ts';
 import { noticeEmbed } from '../../src/reports/notice-embed.ts';
 import { placeText, planEmbed, planFile, syncEmbed } from '../../src/reports/plan-embed.ts';
 import type { AdminGroup } from './group.ts';
@@ -117,14 +117,9 @@ async function applyIt(
   plan: SyncPlan,
 ): Promise<void> {
   const report = await context.problems.apply(plan);
-  const { created, updated, refused } = report;
-  const place = placeText(plan.origin, plan.commit);
-  await context.record.note(context.sql, {
-    subject: `problems ${place}`,
-    after: { created, updated, refused },
-  });
+  await context.record.note(context.sql, noteOfSync(plan, report));
   await interaction.editReply({
-    embeds: [syncEmbed(report, place)],
+    embeds: [syncEmbed(report, placeText(plan.origin, plan.commit))],
     components: rejudgeRows(report),
     files: [],
   });

@@ -10,7 +10,7 @@ import {
 } from 'discord.js';
 import type { Sql } from '../../src/db/client.ts';
 import { listLeaderboards } from '../../src/db/leaderboards.ts';
-import { listRejudges } from '../../src/db/rejudges.ts';
+import { findRejudge, listRejudges } from '../../src/db/rejudges.ts';
 import { type CommandContext, viewerOf } from '../../src/discord/command.ts';
 import { completeLeaderboard } from '../../src/discord/leaderboard-choices.ts';
 import { UserError } from '../../src/domain/errors.ts';
@@ -152,11 +152,17 @@ async function act(
   id: number,
 ): Promise<void> {
   const by = interaction.user.id;
+  const before = await findRejudge(context.sql, id);
   if (action === 'begin') await beginRejudge(context.sql, id);
   else if (action === 'apply') await confirmRejudge(context.sql, id, by);
   else if (action === 'cancel') await dropRejudge(context.sql, id, by);
   else throw new UserError('choice-expired');
-  await context.record.note(context.sql, { subject: `rejudge ${id}` });
+  const after = await findRejudge(context.sql, id);
+  await context.record.note(context.sql, {
+    subject: `rejudge ${id}`,
+    before: before && { status: before.status },
+    after: after && { status: after.status },
+  });
   await show(interaction, context, id);
 }
 

@@ -44,11 +44,12 @@ export function watchRoutes(server: Server, parts: { sql: Sql; log: Log; guards:
   });
   server.addHook('onSend', async (request, reply) => {
     const { record, params } = request;
-    if (!record || (reply.statusCode >= 400 && reply.statusCode < 500)) return;
+    if (!record) return;
     const failed = reply.statusCode >= 500;
+    const refused = reply.statusCode >= 400 && !failed;
     const after = { ...(params as Record<string, string>), ...(failed && { failed }) };
     await record
-      .close(sql, { after })
+      .close(sql, refused ? null : { after })
       .catch((error: unknown) => log.error({ error, action: record.action }, 'no audit entry'));
   });
 }

@@ -87,7 +87,7 @@ export async function createInvites(
     const boards = await tx<{ name: string }[]>`
       select name from hotlap.leaderboards where id = any(${request.leaderboardIds}) order by lower(name)`;
     await record.note(tx, {
-      subject: boards.length === 1 ? `leaderboard ${boards[0]?.name}` : null,
+      subject: boards.length === 1 ? `leaderboard ${boards[0]?.name}` : 'contest',
       after: { invites: request.count, leaderboards: boards.map((board) => board.name) },
     });
   });

@@ -85,19 +85,19 @@ async function perform(
   const { user } = interaction;
   const actor = { id: user.id, name: user.displayName, door: 'discord' } as const;
   const record = new ChangeRecord(actor, action, context.log);
-  const close = async (failed: boolean) => {
-    const after = { ...askedFor(interaction), ...(failed && { failed }) };
+  const close = async (end: 'done' | 'refused' | 'failed') => {
+    const after = { ...askedFor(interaction), ...(end === 'failed' && { failed: true }) };
     await record
-      .close(context.sql, rule.changes ? { after } : null)
+      .close(context.sql, rule.changes && end !== 'refused' ? { after } : null)
       .catch((error: unknown) => context.log.error({ error, action, user: user.id }, 'no audit entry'));
   };
   try {
     await work({ ...context, record });
   } catch (error) {
-    if (!(error instanceof UserError)) await close(true);
+    await close(error instanceof UserError ? 'refused' : 'failed');
     throw error;
   }
-  await close(false);
+  await close('done');
 }
 
 function askedFor(interaction: Exclude<Asking, AutocompleteInteraction>): AuditState {

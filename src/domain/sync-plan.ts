@@ -2,7 +2,8 @@
  * What bringing problems into the database would do, before it is done: pure data that a person reads and confirms.
  * `catalog/plan.ts` makes it and `catalog/apply.ts` carries it out.
  */
-import type { Commit, Origin } from './problem-source.ts';
+import type { ChangeNote } from './audit.ts';
+import { type Commit, type Origin, originText } from './problem-source.ts';
 import type { ProblemEntry } from './task.ts';
 import type { Change } from './task-changes.ts';
 
@@ -60,4 +61,11 @@ export function isMove({ changes }: PlannedProblem): boolean {
 
 export function hasWork(plan: SyncPlan): boolean {
   return plan.problems.some((problem) => problem.change !== 'unchanged');
+}
+
+/** For the audit log. */
+export function noteOfSync({ origin, commit }: SyncPlan, report: SyncReport): ChangeNote {
+  const { created, updated, refused } = report;
+  const after = { created, updated, refused: refused.length, commit: commit?.hash ?? null };
+  return { subject: `problems of ${originText(origin)}`, after };
 }

@@ -24,7 +24,11 @@ export async function withdrawSubmission(
     if (state === 'deleted') return;
     if (state === 'unknown') throw new UserError('unknown-submission', { id });
     if (!asked) await cancelSubmission(sql, id);
-    if (Date.now() > deadline) throw new UserError('still-stopping', { id });
+    if (Date.now() > deadline) {
+      const after = { cancelled: true, deleted: false };
+      await record.note(sql, { subject: `submission ${id}`, after, reason });
+      throw new UserError('still-stopping', { id });
+    }
     await delay(PAUSE_MS);
   }
 }
@@ -52,7 +56,12 @@ export async function withdrawLeaderboard(
         });
       case 'running': {
         const [first] = result.submissionIds;
-        if (Date.now() > deadline) throw new UserError('still-stopping', { id: first ?? 0 });
+        if (Date.now() > deadline) {
+          const after = { cancelled: result.submissionIds, deleted: false };
+          const { reason = null } = options;
+          await record.note(sql, { subject: `leaderboard ${name}`, after, reason });
+          throw new UserError('still-stopping', { id: first ?? 0 });
+        }
         for (const id of result.submissionIds.filter((item) => !asked.has(item))) {
           asked.add(id);
           await cancelSubmission(sql, id);

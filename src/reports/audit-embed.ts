@@ -57,12 +57,17 @@ const faultTexts = {
   changed: 'it was changed after it was written',
 };
 
+function othersText(others: number): string {
+  if (others === 0) return 'No other entry is';
+  return others === 1 ? '1 further entry is' : `${others} further entries are`;
+}
+
 export function auditVerdictEmbed({ entries, newestHash, firstFault, faults }: AuditVerdict): APIEmbed {
   if (firstFault) {
     return {
       title: 'The audit log is not whole',
       color: colours.bad,
-      description: `**#${firstFault.id}**: ${faultTexts[firstFault.fault]}. ${faults === 1 ? 'No other entry is' : `${faults - 1} further entries are`} out of order.\n\n**What to do** Compare with a backup and with the bot’s log, which has the hash of every entry. Somebody has written to the database by hand.`,
+      description: `**#${firstFault.id}**: ${faultTexts[firstFault.fault]}. ${othersText(faults - 1)} out of order.\n\n**What to do** Compare with a backup and with the bot’s log, which has the hash of every entry. Somebody has written to the database by hand.`,
     };
   }
   return {

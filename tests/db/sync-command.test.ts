@@ -1,9 +1,10 @@
 /** The command line: a process of its own over a database that others use, too. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listAudit } from '../../src/db/audit.ts';
 import { listLeaderboards } from '../../src/db/leaderboards.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { writeToleranceProblem } from '../support/tolerance-problem.ts';
@@ -53,6 +54,20 @@ describe('node src/main.ts sync', () => {
     expect(applied.stdout).toContain('Created: roots');
     expect(applied.stdout).toMatch(/Not applied: bad\.yaml:1: name: must be the display name/);
     expect(await boards()).toEqual(['roots']);
+    const entries = await listAudit(
+      database.sql,
+      { actor: null, action: null, subject: null },
+      { limit: 9, before: null },
+    );
+    const { username } = userInfo();
+    expect(entries).toMatchObject([
+      {
+        actor: { id: username, door: 'command-line' },
+        action: 'sync',
+        subject: 'problems of the problems folder',
+        after: { created: ['roots'], updated: [], refused: 1 },
+      },
+    ]);
   });
 
   it('reads an archive, and refuses wrong use and a bad one with exit code 2', async () => {

@@ -7,6 +7,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { listBoardsById } from '../../db/export.ts';
+import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
 import { writeExport } from '../export-file.ts';
@@ -73,6 +74,9 @@ export function adminExportRoutes(server: Server, { sql, guards, exportsDir }: R
       const file = path.join(exportsDir, filename);
       const options = { file, leaderboardIds: wanted, secretScores: secrets === true };
       const { rows, bytes } = await writeExport(sql, options);
+      const leaderboards = boards.map((board) => board.name);
+      const after = { file: filename, leaderboards, secrets: secrets === true, rows };
+      await recordOf(request).note(sql, { subject: 'contest', after });
       return { status: 'ok' as const, filename, rows, bytes, path: `/admin/exports/${filename}` };
     },
   );

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { setVisibility } from '../../db/invites.ts';
 import { UserError } from '../../domain/errors.ts';
-import type { SyncPlan } from '../../domain/sync-plan.ts';
+import { noteOfSync, type SyncPlan } from '../../domain/sync-plan.ts';
 import { withdrawLeaderboard } from '../../intake/withdraw.ts';
 import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
@@ -108,10 +108,9 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       const kept = plan.problems.filter((problem) => !left.has(problem.entry.leaderboard));
       const report = await problems.apply({ ...plan, problems: kept });
       const record = recordOf(request);
-      const { created, updated } = report;
-      await record.note(sql, { subject: `problems ${url}`, after: { created, updated, force } });
+      await record.note(sql, noteOfSync(plan, report));
       if (wanted === 'closed') {
-        for (const name of created) await setVisibility(sql, name, wanted, record);
+        for (const name of report.created) await setVisibility(sql, name, wanted, record);
       }
       return {
         ...answer,
