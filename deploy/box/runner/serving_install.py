@@ -25,13 +25,16 @@ _CHAFF = ("__MACOSX", ".DS_Store")
 
 
 class Installed:
-    def __init__(self, how, tree, first):
+    def __init__(self, how, tree, first, start):
         #: `overlay`, `build` or `tree`
         self.how = how
         #: Where the archive's own top is.
         self.tree = tree
         #: Goes first on PYTHONPATH; empty where nothing does.
         self.first = first
+        #: Where the server is started. `python -m` looks for modules there before anywhere else: were it the archive's
+        #: top, the fork's own folder would hide the copy that it was laid over.
+        self.start = start
 
 
 class Refused(Exception):
@@ -48,21 +51,22 @@ def install(source, folder, package, location, python, env):
         raise Refused("The archive cannot be used: %s." % error) from error
     top = _top(tree)
     if package is None:
-        return Installed("tree", top, "")
-    site = os.path.join(folder, "site")
+        return Installed("tree", top, "", top)
+    site, start = os.path.join(folder, "site"), os.path.join(folder, "start")
     os.mkdir(site)
+    os.mkdir(start)
     fork = os.path.join(top, package)
     if not os.path.isdir(fork):
         raise Refused("The archive has no folder `%s/` below its top folder: `%s-fork/%s/` is the shape." % ((package,) * 3))
     if _has_native_sources(os.path.join(top, "csrc")):
-        _build(top, site, python, env)
+        _build(top, site, start, python, env)
         how = "build"
     else:
         _copy_installed(location, os.path.join(site, package))
         _lay_over(fork, os.path.join(site, package))
         how = "overlay"
-    _try_import(package, site, python, env)
-    return Installed(how, top, site)
+    _try_import(package, site, start, python, env)
+    return Installed(how, top, site, start)
 
 
 def _top(tree):
@@ -107,25 +111,25 @@ def _lay_over(fork, target):
                 shutil.copy(path, place)
 
 
-def _build(top, site, python, env):
+def _build(top, site, start, python, env):
     argv = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--no-build-isolation", "--no-input"]
     argv += ["--disable-pip-version-check", "--target", site, top]
     # The version comes from the history of the repository otherwise, which an archive does not have.
     env = dict(env, SETUPTOOLS_SCM_PRETEND_VERSION="0.0.1.dev0", PIP_NO_CACHE_DIR="1", MAX_JOBS=str(_cores()))
-    code = _run(argv, env, site)
+    code = _run(argv, env, start)
     if code != 0:
         raise Refused("The fork could not be built: pip ended with exit code %d." % code)
 
 
-def _try_import(package, site, python, env):
-    code = _run([python, "-c", "import " + package], dict(env, PYTHONPATH=site), site)
+def _try_import(package, site, start, python, env):
+    code = _run([python, "-c", "import " + package], dict(env, PYTHONPATH=site), start)
     if code != 0:
         raise Refused("The fork cannot be imported: `import %s` ended with exit code %d." % (package, code))
 
 
 def _run(argv, env, folder):
     # Its output is the room's, which the runner drains: a build may print more than anybody wants to hold.
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, env=env, cwd=os.path.dirname(folder), check=False).returncode
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, env=env, cwd=folder, check=False).returncode
 
 
 def _cores():

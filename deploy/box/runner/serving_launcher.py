@@ -40,8 +40,8 @@ class Launcher:
         self.order = order
         self.control = control
         self.dial = dial
-        #: Where the unpacked archive is, and what goes first on PYTHONPATH.
-        self.tree = self.first = ""
+        #: Where the unpacked archive is, what goes first on PYTHONPATH, and where the server is started.
+        self.tree = self.first = self.start = ""
         self.server = None
         self.port = 0
         self.healthy = False
@@ -100,7 +100,7 @@ class Launcher:
         except OSError as error:
             self.say("refused", why="The fork could not be installed: %s." % (error.strerror or error))
         else:
-            self.tree, self.first = installed.tree, installed.first
+            self.tree, self.first, self.start = installed.tree, installed.first, installed.start
             self.say("installed", how=installed.how)
 
     def serve(self):
@@ -112,7 +112,7 @@ class Launcher:
             env["PYTHONPATH"] = self.first
         try:
             self.server = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, env=env, cwd=self.tree or None, close_fds=True
+                argv, stdin=subprocess.DEVNULL, env=env, cwd=self.start or None, close_fds=True
             )
         except OSError as error:
             self.say("not-started", why="%s: %s" % (argv[0], error.strerror))

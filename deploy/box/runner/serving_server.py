@@ -16,7 +16,7 @@ from serving_residents import Resident, Residents
 PROGRAMS = ("serving_launcher", "serving_install", "serving_unpack")
 #: Nothing is fetched and nobody is told, network or not.
 OFFLINE = {
-    "HF_HUBOFFLINE": "1", "TRANSFORMERSOFFLINE": "1", "HF_DATASETSOFFLINE": "1", "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "DO_NOT_TRACK": "1",
     "VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false",
 }  # fmt: skip
 _MESSAGE_BYTES = 65_536
