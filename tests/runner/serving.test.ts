@@ -59,11 +59,13 @@ describe('an honest fork', () => {
       expect(at('request_throughput')).toBeCloseTo(prompts / at('duration'), 0);
       expect(at('request_goodput')).toBe(at('request_throughput'));
       expect(at('output_throughput')).toBeCloseTo(tokens / at('duration'), -2);
+      // On a busy machine all of an answer may be read at once: then there is no time between its tokens.
       for (const latency of ['ttft', 'tpot', 'itl', 'e2el']) {
-        expect(at(`mean_${latency}_ms`)).toBeGreaterThan(0);
+        expect(at(`mean_${latency}_ms`)).toBeGreaterThanOrEqual(0);
         expect(at(`p99_${latency}_ms`)).toBeGreaterThanOrEqual(at(`median_${latency}_ms`));
       }
-      expect(at('mean_e2el_ms')).toBeGreaterThan(at('mean_ttft_ms'));
+      expect(at('mean_ttft_ms')).toBeGreaterThan(0);
+      expect(at('mean_e2el_ms')).toBeGreaterThanOrEqual(at('mean_ttft_ms'));
     }
     expect(leaderboard?.lines.filter(([key]) => key === 'counted_output_tokens')).toEqual([
       ['counted_output_tokens', '192'],
@@ -92,15 +94,15 @@ describe('an honest fork', () => {
     );
     const [fast, slow] = runs.map((result) => result.stages[1]);
     expect(metric(fast, 'request_throughput')).toBeGreaterThan(metric(slow, 'request_throughput'));
-    expect(metric(fast, 'mean_tpot_ms')).toBeLessThan(metric(slow, 'mean_tpot_ms'));
-    // Each token takes its 12 ms at least, whatever the machine is doing.
-    expect(metric(slow, 'median_tpot_ms')).toBeGreaterThan(12);
+    expect(metric(fast, 'mean_e2el_ms')).toBeLessThan(metric(slow, 'mean_e2el_ms'));
+    // Sixteen tokens take 12 ms each at least, whatever the machine is doing.
+    expect(metric(slow, 'median_e2el_ms')).toBeGreaterThanOrEqual(16 * 12);
   });
 
   it('counts only the requests that keep a limit on their latency', async () => {
     const { result } = await serving.serve(
       forkArchive('slower'),
-      { ...quick, goodput_ms: { tpot: 12 } },
+      { ...quick, goodput_ms: { e2el: 16 * 12 } },
       benchmarkStages,
     );
     expect(metric(result.stages[1], 'request_goodput')).toBe(0);
@@ -118,6 +120,12 @@ describe('an honest fork', () => {
       processes: true,
       homes: [],
     });
+  });
+
+  it('is laid over the installed package, also where it brings the package itself', async () => {
+    const { last } = await serving.endOf(forkArchive('whole_package'), quick, testStage);
+    expect([last.serving?.failure, lastLine(last, 'check')]).toEqual([null, 'pass']);
+    expect(last.stdout.split("the fork's own package")).toHaveLength(3);
   });
 
   it('is built by pip, without network, where it has native sources', async ({ skip }) => {
