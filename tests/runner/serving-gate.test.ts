@@ -105,7 +105,7 @@ describe('the gate of the reference', () => {
     expect(judged('')[1]).toContain('232.01% above');
   });
 
-  it('reads given text from its end, and stops at half a character', () => {
+  it('reads given text from its end, all of it but half characters', () => {
     const body = {
       usage: { completion_tokens: 1 },
       choices: [
@@ -119,17 +119,38 @@ describe('the gate of the reference', () => {
       ],
     };
     expect(python('gate.regrets(" one two", data)', body)).toEqual([2, 0]);
-    expect(python('gate.regrets(" one\\ufffdtwo", data)', body)).toEqual([0]);
+    const [choice] = body.choices;
+    const halved = {
+      ...body,
+      choices: [
+        { logprobs: { ...choice?.logprobs, tokens: ['<s>', 'pro', 'mpt', ' one', ' \ufffd', ' next'] } },
+      ],
+    };
+    expect(python('gate.regrets(" one \\ufffd", data)', halved)).toEqual([0]);
   });
 
   it('forgives one odd answer of many, and not two', () => {
     const judged = (odd: number) =>
-      python('gate.audit(data, 0.02)', [
+      python('gate.audit(data, 64, 0.02)', [
         ...Array(16 - odd).fill([0, 0, 0, 0]),
         ...Array(odd).fill([5, 5, 5, 5]),
       ]) as [unknown, string | null];
     expect(judged(1)[1]).toBeNull();
     expect(judged(2)[1]).toContain('39.56% less likely');
+  });
+
+  it('passes nothing of which it can read too little', () => {
+    const judged = (unread: number) =>
+      (
+        python('gate.audit(data, 80, 0.02)', [
+          ...Array(20 - unread).fill([0, 0, 0, 0]),
+          ...Array(unread).fill([]),
+        ]) as [unknown, string | null]
+      )[1];
+    expect(judged(2)).toBeNull();
+    expect(judged(3)).toBe(
+      'Of 20 answers of the timed run the pristine engine can read 68 tokens, 80 were asked for.',
+    );
   });
 
   it('counts the tokens of every answer', () => {

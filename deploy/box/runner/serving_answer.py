@@ -46,6 +46,7 @@ class Answer:
         self.body_left = 0
         self.body = []
         self.event = []
+        self.event_bytes = 0
         self.line = b""
         self.texts = []
         self.keep = True
@@ -170,8 +171,11 @@ class Answer:
             line = line.rstrip(b"\r")
             if line.startswith(b"data:"):
                 self.event.append(line[5:].strip())
+                self.event_bytes += len(line)
+                if self.event_bytes > _LINE_BYTES:
+                    raise Broken("an event of the stream is too long")
             elif not line and self.event:
-                event, self.event = b"\n".join(self.event), []
+                event, self.event, self.event_bytes = b"\n".join(self.event), [], 0
                 self.take_event(event, now)
 
     def take_event(self, event, now):
@@ -199,21 +203,24 @@ class Answer:
 
     def note_text(self, text, now):
         record = self.record
-        if record.first_s is None:
-            record.first_s = now
-        else:
-            record.gaps_s.append(now - record.last_s)
-        record.last_s = now
-        record.chunks += 1
         self.texts.append(text)
         self.characters_left -= len(text)
         if self.characters_left < 0:
             raise Broken("the answer is longer than was asked for")
+        record.chunks += 1
+        if record.first_s is not None:
+            record.gaps_s.append(now - record.last_s)
+        elif text.strip():
+            # A blank can be sent before anything is computed: most answers begin with one.
+            record.first_s = now
+        record.last_s = now
 
     def finish(self):
         self.done = True
         record = self.record
         record.text = "".join(self.texts)
+        if record.first_s is None:
+            record.first_s = record.last_s
         if record.status != 200:
             raise Broken("the server answered %s: %s" % (record.status, excerpt(b"".join(self.body).decode("utf-8", "replace"))))
         if self.is_stream:

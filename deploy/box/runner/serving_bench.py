@@ -21,6 +21,8 @@ from serving_server import OFFLINE, Server, ServerFailed, hand_in
 from serving_spec import ServingSpec, Shape
 
 PROGRAMS = ("serving_relay", "serving_answer")
+#: Of what passes between client and server: many times what they have to say.
+_BYTES_A_TOKEN_IN, _BYTES_A_TOKEN_OUT, _BYTES_A_REQUEST = 64, 2048, 65_536
 
 
 class BenchMissing(Exception):
@@ -60,6 +62,7 @@ class EngineClient:
             "folder": room.work,
             "count": shape.num_prompts,
             "most_characters": 100 * shape.output_len + 4096,
+            "most_bytes": _most_bytes(shape),
         }
         out_fd, out_write = os.pipe()
         pass_fds = [hand_in(json.dumps(order).encode(), site.scratch), out_write, os.dup(server.dial_fd())]
@@ -115,6 +118,12 @@ class EngineClient:
                 word = word.replace("{%s}" % key, value)
             words.append(word)
         return words
+
+
+def _most_bytes(shape: Shape) -> int:
+    """Of a run: one request goes ahead of the timed ones."""
+    each = _BYTES_A_TOKEN_IN * shape.input_len + _BYTES_A_TOKEN_OUT * shape.output_len + _BYTES_A_REQUEST
+    return (shape.num_prompts + 1) * each
 
 
 def _end_of(*texts: str) -> str:

@@ -9,8 +9,8 @@ object; what was seen goes out on another, JSON lines: any number of {"done": n}
                that is sent once before the clock starts, or null), requests: [body, ...]
     record     error (null or a sentence), status, text, finish, usage, sent_s, first_s, last_s, gaps_s, chunks, body
 
-Times are seconds of this process's monotonic clock since the first request. `first_s` is when the first text came:
-an event without text is no token. All connections are open before the clock starts, one for each request that may be
+Times are seconds of this process's monotonic clock since the first request. `first_s` is when the first text came
+that is more than blanks: an event without text is no token. All connections are open before the clock starts, one for each request that may be
 under way at once. In a stream the gaps between texts are kept, so that no mean hides what happened between.
 
 The server is a stranger. Everything of its answers that is kept is bounded; how long it may take is the runner's business.
@@ -51,14 +51,7 @@ class Wire(asyncio.Protocol):
             # Words that nobody asked for.
             self.transport.close()
             return
-        try:
-            answer.feed(data, now)
-        except Broken as broken:
-            self.settle(broken)
-            return
-        except (ValueError, RecursionError) as error:
-            self.settle(Broken("the answer cannot be read: %s" % type(error).__name__))
-            return
+        self.read(lambda: answer.feed(data, now))
         if answer.done:
             self.settle(None)
 
@@ -70,11 +63,16 @@ class Wire(asyncio.Protocol):
         self.lost = True
         if self.answer is None:
             return
+        self.read(self.answer.end_of_file)
+        self.settle(None)
+
+    def read(self, step):
         try:
-            self.answer.end_of_file()
-            self.settle(None)
+            step()
         except Broken as broken:
             self.settle(broken)
+        except (ValueError, RecursionError) as error:
+            self.settle(Broken("the answer cannot be read: %s" % type(error).__name__))
 
     def settle(self, broken):
         waiter, self.waiter, self.answer = self.waiter, None, None

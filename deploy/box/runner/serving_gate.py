@@ -27,6 +27,8 @@ _MOST_REGRET_NATS = 10.0
 #: Reading a text anew cuts it here and there into other tokens than it was written with.
 _AUDIT_SLACK = 0.05
 _MANY = 8
+#: Of the tokens that were asked for. Less is read of an answer that is short, or whose text hides what it is.
+_LEAST_READ = 0.9
 _LEAST_TOKENS_OF_ALL = 0.98
 _LEAST_TOKENS_OF_ONE = 0.9
 
@@ -80,8 +82,8 @@ def compatible(records: Sequence[Dict[str, Any]], baseline: float, tolerance: fl
 
 
 def _token_logprobs(body: Any) -> List[float]:
-    choice = first_choice(body)
-    values = (choice.get("logprobs") or {}).get("token_logprobs") if choice else None
+    logprobs = first_choice(body).get("logprobs")
+    values = logprobs.get("token_logprobs") if isinstance(logprobs, dict) else None
     if not isinstance(values, list):
         return []
     return [float(value) for value in values if is_logprob(value)]
@@ -179,7 +181,7 @@ def _look_up(top: Dict[str, float], text: str) -> float:
 def regrets(text: str, body: Any) -> List[float]:
     """Of each token of `text`, which stood at the end of what the reference was given to read. Raises Unusable.
 
-    Half a character cannot be written as text: what comes after it was read as something else and says nothing.
+    Half a character cannot be written as text: what was read in its place says nothing.
     """
     logprobs = first_choice(body).get("logprobs") or {}
     tokens, values, tops = (logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs"))
@@ -190,7 +192,7 @@ def regrets(text: str, body: Any) -> List[float]:
     end = len(tokens) - (written if isinstance(written, int) and 0 <= written <= len(tokens) else 1)
     found: List[float] = []
     left = len(text)
-    whole = text.find("\ufffd") if "\ufffd" in text else len(text)
+    has_halves = "\ufffd" in text
     # From the end, because what stands at the beginning (a token for the start of a text) differs among engines.
     for token, value, top in reversed(list(zip(tokens[:end], values, tops))):
         if left <= 0:
@@ -198,13 +200,21 @@ def regrets(text: str, body: Any) -> List[float]:
         left -= len(str(token))
         likeliest = max((float(item) for item in (top or {}).values() if is_logprob(item)), default=0.0)
         likelihood = float(value) if is_logprob(value) else -_MOST_REGRET_NATS
-        if left < whole:
+        if not (has_halves and ("\ufffd" in str(token) or str(token).startswith("bytes:"))):
             found.append(min(max(likeliest - likelihood, 0.0), _MOST_REGRET_NATS))
     return found
 
 
-def audit(all_regrets: Sequence[Sequence[float]], tolerance: float) -> Verdict:
-    """`all_regrets`: of each answer that was drawn. Of many, the worst one does not count: a text may be read in odd ways."""
+def audit(all_regrets: Sequence[Sequence[float]], asked: int, tolerance: float) -> Verdict:
+    """`all_regrets`: of each answer that was drawn; `asked`: tokens of them all together.
+
+    Of many, the worst one does not count: a text may be read in odd ways. How much could be read is counted over all.
+    """
+    read = sum(map(len, all_regrets))
+    if read < asked * _LEAST_READ:
+        return Verdict(
+            [], f"Of {len(all_regrets)} answers of the timed run the pristine engine can read {read} tokens, {asked} were asked for."
+        )
     told = sorted((answer for answer in all_regrets if answer), key=lambda answer: sum(answer) / len(answer))
     if len(told) >= _MANY:
         told.pop()

@@ -77,6 +77,7 @@ class Load:
         if figures is None:
             raise BoxFailure("tool-missing", "the engine's benchmark client left no figures that can be read")
         prompts = [exchange["prompt"] for exchange in told.exchanges]
+        figures = metrics.with_seen_ttft(figures, records)
         return Measured(figures, TimedAnswers(shape, prompts, records), "the engine’s own client")
 
 

@@ -35,6 +35,15 @@ class TimedAnswers:
     records: List[Record]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """An answer that is read again; `asked`: how many tokens it has to have."""
+
+    prompt: str
+    text: str
+    asked: int
+
+
 @dataclass
 class Reference:
     spec: ServingSpec
@@ -64,12 +73,14 @@ class Reference:
     def read_answers(self, timed: Sequence[TimedAnswers]) -> List[gate.Verdict]:
         """Of a timed run, as given text. Raises BoxFailure, Cancelled."""
         stream = SecretStream(self.seed, "audit")
-        pairs = [(prompt, record["text"]) for run in timed for prompt, record in zip(run.prompts, run.records)]
-        drawn = [pairs[index] for index in stream.sample(self.spec.audited, len(pairs))]
+        answers = [
+            Drawn(prompt, record["text"], run.shape.output_len) for run in timed for prompt, record in zip(run.prompts, run.records)
+        ]
+        drawn = [answers[index] for index in stream.sample(self.spec.audited, len(answers))]
         return self._while_it_runs("audit", lambda server, deadline: self._read(server, deadline, timed, drawn))
 
     def _read(
-        self, server: Server, deadline: float, timed: Sequence[TimedAnswers], drawn: List[Tuple[str, str]]
+        self, server: Server, deadline: float, timed: Sequence[TimedAnswers], drawn: List[Drawn]
     ) -> List[gate.Verdict]:
         verdicts: List[gate.Verdict] = []
         path = self.engine.spec.tokenize
@@ -77,11 +88,10 @@ class Reference:
             for run in timed:
                 counted = self._count_tokens(server, path, [record["text"] for record in run.records], deadline)
                 verdicts.append(gate.counts(counted, run.shape.output_len))
-        texts = [prompt + text for prompt, text in drawn]
-        bodies = [{**completion(self.spec.model, text, 1, _LIKELIEST), "echo": True} for text in texts]
+        bodies = [{**completion(self.spec.model, each.prompt + each.text, 1, _LIKELIEST), "echo": True} for each in drawn]
         read = self._ask(server, self.engine.spec.completions, bodies, deadline)
-        found = [gate.regrets(text, record["body"]) for (_, text), record in zip(drawn, read)]
-        verdicts.append(gate.audit(found, self.spec.tolerance))
+        found = [gate.regrets(each.text, record["body"]) for each, record in zip(drawn, read)]
+        verdicts.append(gate.audit(found, sum(each.asked for each in drawn), self.spec.tolerance))
         return verdicts
 
     def _count_tokens(self, server: Server, path: str, texts: List[str], deadline: float) -> List[int]:

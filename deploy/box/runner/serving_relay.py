@@ -17,8 +17,6 @@ import time
 from serving_answer import Answer, Broken, Record
 
 _CHUNK = 1 << 16
-#: Of all that is kept; what comes after it passes unseen.
-_MOST_BYTES = 512 << 20
 _RESULT_BYTES = 64 << 20
 
 
@@ -27,7 +25,7 @@ class Relay:
         self.order = order
         self.dial = dial
         self.started = time.perf_counter()
-        self.left = _MOST_BYTES
+        self.left = order["most_bytes"]
         self.connections = []
 
     def clock(self):
@@ -78,10 +76,12 @@ class Relay:
             data = await source.read(_CHUNK)
             if not data:
                 break
+            # All of it is kept, so nobody may say what he likes for as long as he likes.
+            self.left -= len(data)
+            if self.left < 0:
+                raise Broken("the answers hold far more than was asked for")
             sink.write(data)
-            if self.left > 0:
-                self.left -= len(data)
-                kept.append((self.clock(), data))
+            kept.append((self.clock(), data))
             await sink.drain()
         if sink.can_write_eof():
             sink.write_eof()
@@ -122,7 +122,7 @@ class Relay:
                 if not answer.done:
                     answer.end_of_file()
             except (Broken, ValueError, RecursionError) as error:
-                record.error = str(error)
+                record.error = kept["error"] or str(error)
             if body is not None:
                 told = dict(vars(record))
                 del told["complete"], told["body"]
