@@ -134,7 +134,7 @@ async function changeDeadline(
     deadline === null ? 'none: it stays open' : `${timestamp(deadline, 'F')}, ${timestamp(deadline, 'R')}`;
   const over =
     deadline !== null && deadline <= now
-      ? '\nThat has passed: from now on nothing is taken, unless `/admin leaderboard late` says so.'
+      ? `\nThat has passed: from now on ${before.late === 'unofficial' ? 'submissions are unofficial' : 'nothing is taken'}. \`/admin leaderboard late\` changes that.`
       : '';
   const own =
     wanted === 'of-its-set'
