@@ -14,9 +14,27 @@ const DAILY_DAYS = 365;
 export const keptMoment = (db: Db, at: Date) => db`(
   select case
     when t >= now() - make_interval(days => ${FULL_DAYS}) then t
-    when t >= now() - make_interval(days => ${DAILY_DAYS}) then date_trunc('day', t, 'UTC')
+    -- The midnight itself has to be younger: what stood at older ones is thinned further.
+    when date_trunc('day', t, 'UTC') >= now() - make_interval(days => ${DAILY_DAYS}) then date_trunc('day', t, 'UTC')
     else date_trunc('week', t, 'UTC') end
   from (values (${at}::timestamptz)) v (t))`;
+
+/**
+ * The latest moment up to `at` as of which no board changes any more. Whoever writes entries holds a lock while they are not
+ * yet committed, and what they write stands since they got it: so a moment before all of these began is settled, and so is
+ * what later ones write after it.
+ */
+export async function settledMoment(db: Db, at: Date): Promise<Date> {
+  const [row] = await db<{ moment: Date }[]>`
+    select least(${at}, statement_timestamp(), (
+      select min(a.xact_start) - interval '1 millisecond'
+      from pg_locks k join pg_stat_activity a on a.pid = k.pid
+      where k.locktype = 'advisory' and k.granted and k.objsubid = 1
+        and k.database = (select d.oid from pg_database d where d.datname = current_database())
+        and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('entries', 0)
+    )) as moment`;
+  return row?.moment ?? at;
+}
 
 /** Takes out states that stood at none of the kept moments. Returns how many. */
 export async function thinHistory(sql: Sql): Promise<number> {

@@ -4,7 +4,7 @@
  */
 import type { PendingQuery, Row } from 'postgres';
 import type { BoardEntry, RankChange } from '../domain/submission.ts';
-import { keptMoment } from './board-history.ts';
+import { keptMoment, settledMoment } from './board-history.ts';
 import type { Db } from './client.ts';
 
 export interface BoardKey {
@@ -86,7 +86,7 @@ export interface BoardCursor {
 
 /**
  * A page by cursor: nobody comes twice or is left out, whatever is ranked meanwhile. Null for `after`: the first page, of
- * the board as it was at `asOf`. `next` is null on the last page.
+ * the board as it was at `asOf`, or just before what is being written at that moment. `next` is null on the last page.
  */
 export async function listBoardFrom(
   db: Db,
@@ -94,7 +94,8 @@ export async function listBoardFrom(
   from: { asOf: Date; after: BoardCursor | null },
   limit: number,
 ): Promise<{ entries: BoardEntry[]; next: BoardCursor | null }> {
-  const { asOf, after } = from;
+  const { after } = from;
+  const asOf = after === null ? await settledMoment(db, from.asOf) : after.asOf;
   const seen = after?.seen ?? 0;
   const rows = await withVersions(
     db,
@@ -129,15 +130,8 @@ export async function listRanksAt(
   at: Date,
 ): Promise<Map<string, number>> {
   const rows = await db<{ userId: string; rank: number }[]>`
-    with wanted as (
-      select h.user_id, h.sort_key from hotlap.board_history h
-      where ${stood(db, key, at)} and h.user_id = any(${userIds})
-    ), ranked as (
-      -- No further down the board than the last of them.
-      select h.user_id, rank() over (order by h.sort_key) as rank from hotlap.board_history h
-      where ${stood(db, key, at)} and h.sort_key <= (select max(w.sort_key) from wanted w)
-    )
-    select r.user_id as "userId", r.rank from ranked r join wanted w on w.user_id = r.user_id`;
+    select user_id as "userId", rank
+    from hotlap.ranks_at(${key.leaderboardId}, ${key.gpuType}, ${userIds}, ${keptMoment(db, at)})`;
   return new Map(rows.map((row) => [row.userId, row.rank]));
 }
 

@@ -25,11 +25,15 @@ const keyOf = (board: LeaderboardWithTask) => ({
 
 async function ranked(board: LeaderboardWithTask, user: { id: string; name: string }, seconds: number) {
   const submissionId = await submit(sql, board, { user });
+  await store(submissionId, seconds);
+  return submissionId;
+}
+
+async function store(submissionId: number, seconds: number) {
   for (const secret of [false, true]) {
     const lease = await leaseJob(sql, boxId, { submissionId, secret });
     await storeJobResult(sql, lease, passedWith(seconds), seconds);
   }
-  return submissionId;
 }
 
 const scores = (rows: { score: number }[]) => rows.map((row) => row.score);
@@ -64,6 +68,20 @@ describe('the history of a board', () => {
     expect(history.people.map((person) => scores(person.improvements))).toEqual([[3]]);
     expect(scores(history.record)).toEqual([5, 4, 3]);
     expect(await loadBoardHistory(sql, keyOf(await makeBoard(sql)), 8)).toEqual({ people: [], record: [] });
+  });
+});
+
+describe('the line of the record', () => {
+  it('has what came first, also where its result comes after that of a later and better one', async () => {
+    const board = await makeBoard(sql);
+    const user = makeUser();
+    const early = await submit(sql, board, { user });
+    await ranked(board, user, 1);
+    await ranked(board, makeUser(), 2);
+    await store(early, 3);
+    const history = await loadBoardHistory(sql, keyOf(board), 8);
+    expect(scores(history.record)).toEqual([3, 1]);
+    expect(history.people.map((person) => scores(person.improvements))).toEqual([[3, 1], [2]]);
   });
 });
 

@@ -6,7 +6,7 @@ import type { Measured, RandomBoard, Review, Submitted } from './reference-ranki
 import { plainTask } from './scene.ts';
 
 export const GPUS = ['H100', 'A100'];
-const SHAPES = 3;
+export const SHAPES = 3;
 const USERS = 5;
 const SCORERS = ['clarity', 'novelty'];
 const JUDGES = ['j1', 'j2'];
@@ -226,7 +226,7 @@ export async function writeContest(tx: Db, contest: RandomContest): Promise<void
     on conflict (id) do nothing`;
   await tx`
     insert into hotlap.task_versions (content_hash, definition)
-    select 'random ' || a, ${tx.json(plainTask)}::jsonb || jsonb_build_object('scoreAscending', a)
+    select 'random ' || a, ${tx.json({ ...plainTask, benchmarks: Array.from({ length: SHAPES }, (_, i) => `n: ${i}`) })}::jsonb || jsonb_build_object('scoreAscending', a)
     from (values (true), (false)) v (a)
     on conflict (content_hash) do nothing`;
   await tx`insert into hotlap.code_blobs (sha256, content) values (${'0'.repeat(64)}, '') on conflict do nothing`;

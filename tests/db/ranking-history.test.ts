@@ -4,6 +4,7 @@ import { listBoardEntries, listBoardFrom, listRankChanges } from '../../src/db/b
 import { foldTallies, listEntryHistory, thinHistory } from '../../src/db/board-history.ts';
 import { setSubmissionInvalid, setUserInvalid } from '../../src/db/invalidations.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
+import { refreshEntries } from '../../src/db/ranking.ts';
 import { listStandings, listUnranked } from '../../src/db/standings.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { ageHistory, boardLines, type Person, rankedSubmission } from './ranking-scene.ts';
@@ -102,6 +103,28 @@ describe('a board as it was', () => {
     expect(await at('4 days 12 hours')).toEqual([[1, submissionId, 5]]);
   });
 
+  it('has everybody on the day on which days become weeks', async () => {
+    const board = await makeBoard(database.sql);
+    const user = makeUser();
+    const submissionId = await ranked(board, { user, score: 1 });
+    await database.sql`delete from hotlap.board_history where leaderboard_id = ${board.id}`;
+    await database.sql`
+      insert into hotlap.board_history (leaderboard_id, track, user_id, submission_id, score, shown_score, sort_key,
+        provisional, achieved_at, since, until)
+      select ${board.id}, 'CPU', ${user.id}, ${submissionId}, 1, 1, array[1::float8], false, now(), since, until
+      from (select now() - interval '365 days' as turn) t
+      cross join lateral (select date_trunc('day', turn, 'UTC') as midnight) m
+      cross join lateral (values
+        (turn - interval '400 days', midnight - interval '1 hour'),
+        (midnight - interval '1 hour', midnight + (turn - midnight) / 2),
+        (midnight + (turn - midnight) / 2, 'infinity')) s (since, until)`;
+    await thinHistory(database.sql);
+    for (const hours of [-25, -1, 1, 25]) {
+      const then = new Date(Date.now() - (365 * 24 + hours) * 3_600_000);
+      expect(await linesOf(board, 'CPU', then)).toHaveLength(1);
+    }
+  });
+
   it('is the same on every page of one cursor, whatever is ranked meanwhile', async () => {
     const board = await makeBoard(database.sql);
     const people: Person[] = [];
@@ -130,6 +153,38 @@ describe('a board as it was', () => {
     }
     expect(seen.map(([user]) => user)).toEqual(people.map((person) => person.id));
     expect(seen.map(([, rank]) => rank)).toEqual([1, 1, 1, 1, 5, 6, 7]);
+  });
+
+  it('is the same on every page while a change is written that is committed between two of them', async () => {
+    const board = await makeBoard(database.sql);
+    const people: Person[] = [];
+    const ids: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      people.push(makeUser());
+      ids.push(await ranked(board, { user: people.at(-1) as Person, score: 1 + i }));
+    }
+    const page = (after: Awaited<ReturnType<typeof listBoardFrom>>['next']) =>
+      listBoardFrom(database.sql, key(board), { asOf: new Date(Date.now() + 1000), after }, 2);
+    const written = Promise.withResolvers<void>();
+    const listed = Promise.withResolvers<void>();
+    // The first goes to the end, and the last one to the front.
+    const change = database.sql.begin(async (tx) => {
+      await tx`update hotlap.submission_scores set public_score = 9 where submission_id = ${ids[0] ?? 0}`;
+      await tx`update hotlap.submission_scores set public_score = 0.1 where submission_id = ${ids[3] ?? 0}`;
+      const userIds = people.map((person) => person.id);
+      await refreshEntries(tx, { leaderboardId: board.id, gpuTypes: null, userIds });
+      written.resolve();
+      await listed.promise;
+    });
+    await Promise.race([written.promise, change]);
+    const first = await page(null);
+    listed.resolve();
+    await change;
+    const second = await page(first.next);
+    const seen = [...first.entries, ...second.entries].map((entry) => entry.userId);
+    expect(seen).toEqual(people.map((person) => person.id));
+    expect((await linesOf(board)).map((line) => line[1])).toEqual([ids[3], ids[1], ids[2], ids[0]]);
+    expect((await page(null)).entries.map((entry) => entry.submissionId)).toEqual([ids[3], ids[1]]);
   });
 });
 

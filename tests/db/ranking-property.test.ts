@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../src/db/client.ts';
 import { findRankedBoard, refreshEntries, setRankingRule } from '../../src/db/ranking.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { GPUS, type RandomContest, randomContest, writeContest } from './random-boards.ts';
+import { GPUS, type RandomContest, randomContest, SHAPES, writeContest } from './random-boards.ts';
 import { type Entry, referenceRanking, type Submitted, same, type Tracks } from './reference-ranking.ts';
 
 const BOARDS_A_RUN = 10;
@@ -90,7 +90,7 @@ function differences(
 }
 
 async function expectReference(tx: Db, contest: RandomContest): Promise<void> {
-  const expected = referenceRanking(contest.boards, GPUS, contest.invalidUsers);
+  const expected = referenceRanking(contest.boards, GPUS, contest.invalidUsers, SHAPES);
   expect(differences(contest, expected.ranked, await ranked(tx, contest))).toEqual([]);
   const records = await tx<{ board: number; track: string; ids: number[] }[]>`
     select leaderboard_id as board, track, array_agg(submission_id order by achieved_at, submission_id) as ids

@@ -214,6 +214,7 @@ function rankBoard(
   board: RandomBoard,
   gpus: string[],
   invalidUsers: Set<string>,
+  shapeCount: number,
 ): { tracks: Tracks; records: Records } {
   const tracks: Tracks = new Map();
   const records: Records = new Map();
@@ -251,7 +252,8 @@ function rankBoard(
           (item) => item.gpu === gpu && item.secret === secret && item.passed && item.remeasure === null,
         )
         .sort((a, b) => a.hoursAgo - b.hoursAgo || b.id - a.id)[0];
-      for (const [index, seconds] of (own?.caseSeconds ?? []).entries()) {
+      if (own?.caseSeconds.length !== shapeCount) continue;
+      for (const [index, seconds] of own.caseSeconds.entries()) {
         if (!usable(seconds)) continue;
         const shaped = { ...aside, score: seconds, keys: [seconds], windows: [null, null, null] };
         shapes.set(index + 1, [...(shapes.get(index + 1) ?? []), shaped]);
@@ -279,8 +281,9 @@ export function referenceRanking(
   boards: RandomBoard[],
   gpus: string[],
   invalidUsers: Set<string>,
+  shapeCount: number,
 ): { ranked: Map<number, Tracks>; records: Map<number, Records> } {
-  const made = boards.map((board) => ({ id: board.id, ...rankBoard(board, gpus, invalidUsers) }));
+  const made = boards.map((board) => ({ id: board.id, ...rankBoard(board, gpus, invalidUsers, shapeCount) }));
   const ranked = new Map(made.map(({ id, tracks }) => [id, tracks]));
   const records = new Map(made.map((item) => [item.id, item.records]));
   const composites: [number, string, Entry[]][] = [];
