@@ -71,6 +71,8 @@ export function connect(
     connection: {
       application_name: options.name ?? 'hotlap',
       search_path: 'hotlap',
+      // Days of 24 hours, wherever the server stands.
+      TimeZone: 'UTC',
       ...(options.statementTimeoutMs && { statement_timeout: options.statementTimeoutMs }),
     },
     onnotice: (notice) => options.log.debug({ notice }, 'PostgreSQL notice'),

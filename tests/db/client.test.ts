@@ -42,6 +42,17 @@ describe('connect', () => {
     expect(row).toEqual({ schema: 'hotlap', name: 'hotlap' });
   });
 
+  it('has days of 24 hours where the server’s clock is put forward and back', async () => {
+    const name = new URL(database.databaseUrl).pathname.slice(1);
+    await database.sql`alter database ${database.sql(name)} set timezone to 'America/New_York'`;
+    const sql = connect(database.databaseUrl, { maxConnections: 1, log: quietLog });
+    const [row] = await sql`
+      select extract(epoch from timestamptz '2026-03-08 12:00Z' - (timestamptz '2026-03-08 12:00Z' - interval '1 day'))::int / 3600
+        as hours`;
+    expect(row).toEqual({ hours: 24 });
+    await sql.end();
+  });
+
   it('fails the query under way when the server ends its connection, and answers the next one', async () => {
     const cut = database.sql`select pg_terminate_backend(pg_backend_pid())`;
     await expect(cut).rejects.toThrow();
