@@ -11,6 +11,8 @@ import { rankingSentences } from './ranking-words.ts';
 const FIELD = 1024;
 const MAX_FAULTS = 12;
 const MAX_MOVES = 12;
+/** Of a board that is new. */
+const MAX_NEW = 3;
 const MAX_TRACKS = 4;
 
 interface RankedBoard {
@@ -55,7 +57,8 @@ export function ruleEmbed(board: RankedBoard, drift: DriftLine[]): APIEmbed {
     const percent = ((item.latest / item.first - 1) * 100).toFixed(1);
     const sign = item.latest >= item.first ? '+' : '';
     const failed = item.failed > 0 ? `, ${item.failed} failed` : '';
-    return `#${item.submissionId} on ${item.gpuType}: ${formatScore(item.first)} → ${formatScore(item.latest)} (${sign}${percent} %, ${item.repetitions} times${failed})`;
+    const times = item.repetitions === 1 ? 'once' : `${item.repetitions} times`;
+    return `#${item.submissionId} on ${item.gpuType}: ${formatScore(item.first)} → ${formatScore(item.latest)} (${sign}${percent} %, ${times}${failed})`;
   });
   return {
     title: cut(`How ${board.name} ranks`, 256),
@@ -87,30 +90,38 @@ export function faultsEmbed(board: { name: string }, faults: string[]): APIEmbed
 
 export function previewEmbed(board: RankedBoard, rule: RankingRule, moves: Move[], unit: string): APIEmbed {
   const tracks = [...new Set(moves.map((move) => move.track))];
-  const fields = tracks.slice(0, MAX_TRACKS).map((track) => {
+  // Boards that are there already come first: who moves on them is what one asks.
+  const isNew = (track: string) => moves.every((move) => move.track !== track || move.before === null);
+  const order = [...tracks.filter((track) => !isNew(track)), ...tracks.filter(isNew)];
+  const fields = order.slice(0, MAX_TRACKS).map((track) => {
     const all = moves.filter((move) => move.track === track);
-    const lines = all.slice(0, MAX_MOVES).map((move) => moveLine(move, unit));
-    if (all.length > MAX_MOVES) lines.push(`and ${all.length - MAX_MOVES} more`);
-    return {
-      name: cut(`${track}: ${all.length} ${all.length === 1 ? 'change' : 'changes'}`, 256),
-      value: cut(lines.join('\n'), 700),
-    };
+    const lines = all.slice(0, isNew(track) ? MAX_NEW : MAX_MOVES).map((move) => moveLine(move, unit));
+    if (all.length > lines.length) lines.push(`and ${all.length - lines.length} more`);
+    const what = isNew(track)
+      ? `new, ${all.length} ranked`
+      : `${all.length} ${all.length === 1 ? 'change' : 'changes'}`;
+    return { name: cut(`${track}: ${what}`, 256), value: cut(lines.join('\n'), 700) };
   });
-  const more = tracks.length > MAX_TRACKS ? `\nand ${tracks.length - MAX_TRACKS} more tracks` : '';
+  const left = order.length - fields.length;
+  const people = new Set(moves.map((move) => move.userId)).size;
   const summary =
     moves.length === 0
       ? 'Nobody’s place or score changes.'
-      : `${new Set(moves.map((move) => move.userId)).size} people are concerned:${more}`;
+      : `**What would change** for ${people === 1 ? '1 person' : `${people} people`}${left > 0 ? `, with ${left} more boards than are shown here` : ''}:`;
   return {
     title: cut(`A new rule for ${board.name}?`, 256),
     color: colours.waiting,
-    description: `${cut(words(rule, board.task), 2000)}\n\n**What would move** ${summary}`,
+    description: `${cut(words(rule, board.task), 2000)}\n\n${summary}`,
     fields,
   };
 }
 
 function moveLine(move: Move, unit: string): string {
-  const place = (at: Move['before']) => (at === null ? 'not ranked' : `place ${at.rank}`);
-  const score = move.after === null ? '' : `, ${formatScore(move.after.score, unit)}`;
-  return `<@${move.userId}> ${place(move.before)} → ${place(move.after)}${score}`;
+  const { before, after } = move;
+  const who = `<@${move.userId}>`;
+  if (after === null) return `${who} place ${before?.rank} → not ranked`;
+  const score = formatScore(after.score, / \/ shape \d+$/.test(move.track) ? 's' : unit);
+  if (before === null) return `${who} place ${after.rank}, ${score}`;
+  if (before.rank === after.rank) return `${who} stays at place ${after.rank}, ${score}`;
+  return `${who} place ${before.rank} → place ${after.rank}, ${score}`;
 }
