@@ -7,13 +7,22 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+/** Proxies close what is silent for longer than half a minute or so; clients are promised a sign every 15 s. */
+export const SILENCE_MS = 10_000;
+
 export class EventStream {
   readonly #reply: FastifyReply;
   readonly #gone = new AbortController();
+  readonly #since = Date.now();
+  readonly #signs: NodeJS.Timeout;
+  #status: object | null = null;
   #ended = false;
 
-  constructor(request: FastifyRequest, reply: FastifyReply) {
+  constructor(request: FastifyRequest, reply: FastifyReply, silenceMs = SILENCE_MS) {
     this.#reply = reply;
+    // By a clock of its own: whatever the next status waits for, the last one is said again.
+    this.#signs = setInterval(() => this.#sayStatus(), silenceMs);
+    this.#gone.signal.addEventListener('abort', () => clearInterval(this.#signs));
     // From here on the answer is ours alone.
     reply.hijack();
     reply.raw.writeHead(200, {
@@ -27,11 +36,21 @@ export class EventStream {
     });
     reply.raw.once('close', () => this.#gone.abort());
     reply.raw.on('error', () => this.#gone.abort());
+    // Whoever left while the file was stored.
+    if (reply.raw.destroyed) this.#gone.abort();
   }
 
   /** Aborted when the client is gone, or the stream has ended. */
   get gone(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  /** Told at once where it is another than the last one, and again after every silence. Beside it: since when, in seconds. */
+  tellStatus(status: object): void {
+    if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
+    this.#status = status;
+    this.#sayStatus();
+    this.#signs.refresh();
   }
 
   send(event: 'status' | 'result' | 'error', data: unknown): void {
@@ -44,6 +63,12 @@ export class EventStream {
     this.#ended = true;
     this.#reply.raw.end();
     this.#gone.abort();
+  }
+
+  #sayStatus(): void {
+    if (!this.#status) return;
+    const seconds = Math.round((Date.now() - this.#since) / 1000);
+    this.send('status', { ...this.#status, elapsed_time: seconds });
   }
 }
 

@@ -13,9 +13,9 @@ import type { Progress } from './progress.ts';
 import type { QueueView } from './queue-view.ts';
 import { tracePath } from './trace-path.ts';
 
-/** Proxies close what is silent for longer than half a minute or so; clients are promised a sign every 15 s. */
-const SILENCE_MS = 10_000;
 const MIN_INTERVAL_MS = 500;
+/** Places in the queue change without a word. */
+const LOOK_AGAIN_MS = 9_000;
 
 export interface FollowParts {
   sql: Sql;
@@ -41,9 +41,6 @@ export async function follow(parts: FollowParts, stream: EventStream, submission
 
 async function followToEnd(parts: FollowParts, stream: EventStream, submissionId: number): Promise<void> {
   const { sql, progress, closing } = parts;
-  const since = Date.now();
-  let shown = '';
-  let shownAt = 0;
   let wake = () => {};
   const unwatch = progress.watch(submissionId, () => wake());
   try {
@@ -66,15 +63,9 @@ async function followToEnd(parts: FollowParts, stream: EventStream, submissionId
         stream.send('error', { status: 'error', detail, status_code: 503 });
         return;
       }
-      const status = statusOf(view);
-      const text = JSON.stringify(status);
-      if (text !== shown || Date.now() - shownAt >= SILENCE_MS) {
-        stream.send('status', { ...status, elapsed_time: Math.round((Date.now() - since) / 1000) });
-        shown = text;
-        shownAt = Date.now();
-      }
+      stream.tellStatus(statusOf(view));
       await pause(MIN_INTERVAL_MS, stream.gone, closing);
-      await Promise.race([changed, pause(SILENCE_MS - MIN_INTERVAL_MS * 2, stream.gone, closing)]);
+      await Promise.race([changed, pause(LOOK_AGAIN_MS, stream.gone, closing)]);
     }
   } finally {
     unwatch();
@@ -91,7 +82,7 @@ async function viewWithPlaces(parts: FollowParts, id: number): Promise<Submissio
   return view && waits ? withPlaces(view, await parts.queue.places()) : view;
 }
 
-function statusOf(view: SubmissionView): Record<string, unknown> {
+function statusOf(view: SubmissionView): object {
   const lines = view.gpus.map((gpu) => {
     const secret = gpu.publicJob.status === 'finished' ? gpu.secretJob : null;
     const job = secret ?? gpu.publicJob;
