@@ -2,6 +2,7 @@
  * From whatever goes wrong to an answer. Clients read one key of an error: `detail`, always one string. Beside it stands
  * a `code` for programs. A bug answers with a reference that the log knows, and with nothing else.
  */
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { isConnectionError } from '../db/client.ts';
@@ -53,6 +54,42 @@ const fastifyErrors: Record<string, { status: number; code: string; detail: stri
   FST_ERR_HANDLER_TIMEOUT: { status: 503, code: 'too-slow', detail: 'This took too long. Try again.' },
 };
 
+/** Of one value. Our own sentences stay as they are. */
+function inWords(fault: { message?: string | undefined; params?: Record<string, unknown> }): string {
+  const { message = 'cannot be used', params = {} } = fault;
+  if (/^Invalid input: .* received (undefined|null)$/.test(message)) return 'is missing';
+  if (/^Invalid input: expected \w+, received/.test(message)) return `must be of type ${params.expected}`;
+  if (message.startsWith('Too small: expected string')) return 'must not be empty';
+  if (message.startsWith('Too big: expected string')) return `must have at most ${params.maximum} characters`;
+  return message;
+}
+
+/** What is no HTTP, or more of it than is read. It never becomes a request. */
+const connectionErrors: Record<string, { status: string; code: string; detail: string }> = {
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    code: 'headers-too-large',
+    detail: 'The headers of the request are too large. Is the token in them the right one?',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    code: 'too-slow',
+    detail: 'The request did not arrive in time. Send it again.',
+  },
+};
+const notHttp = { status: '400 Bad Request', code: 'bad-request', detail: 'The request is not valid HTTP.' };
+
+/** Answers a connection on which no request can be read, and ends it. */
+export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const { status, code, detail } = connectionErrors[error.code ?? ''] ?? notHttp;
+  const body = JSON.stringify({ detail, code });
+  const type = 'content-type: application/json; charset=utf-8';
+  socket.end(
+    `HTTP/1.1 ${status}\r\n${type}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
 /** Also says whether the error is a bug of ours, which belongs into the log. */
 export function answerTo(error: unknown, requestId: string): ErrorAnswer & { isBug: boolean } {
   const answer = (status: number, code: string, detail: string, retryAfterS: number | null = null) => ({
@@ -70,7 +107,7 @@ export function answerTo(error: unknown, requestId: string): ErrorAnswer & { isB
   if (hasZodFastifySchemaValidationErrors(error)) {
     const faults = error.validation.map((issue) => {
       const where = issue.instancePath.replace(/^\//, '').replaceAll('/', '.');
-      return `${where || (error.validationContext ?? 'request')}: ${issue.message}`;
+      return `${where || (error.validationContext ?? 'request')}: ${inWords(issue)}`;
     });
     return answer(422, 'invalid', faults.join('; '));
   }

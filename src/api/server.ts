@@ -13,7 +13,7 @@ import type { Log } from '../log.ts';
 import { type Accounts, guards } from './auth.ts';
 import { watchRoutes } from './changes.ts';
 import { describeApi } from './document.ts';
-import { handleError } from './errors.ts';
+import { handleError, refuseConnection } from './errors.ts';
 import { defaultRates, type LimitRates, limitsFor } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import type { SignIn } from './oauth.ts';
@@ -110,6 +110,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
       ignoreDuplicateSlashes: true,
       maxParamLength: MAX_PARAM_LENGTH,
     },
+    clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
 

@@ -42,6 +42,18 @@ describe('the rules of the HTTP API', () => {
       expect((await stage.alice.get('/user/submissions')).json()).toHaveLength(1);
     });
 
+    it('are told what a body lacks', async () => {
+      const join = (body: unknown) => refusal(stage.bob.send('POST', '/user/join', body));
+      expect(await join({ code: 5 })).toEqual([422, 'code: must be of type string']);
+      expect(await join({ code: 'x'.repeat(201) })).toEqual([422, 'code: must have at most 200 characters']);
+      expect(await join(null)).toEqual([422, 'body: is missing']);
+      expect(await refusal(stage.bob.get('/user/submissions?leaderboard='))).toEqual([
+        422,
+        'leaderboard: must not be empty',
+      ]);
+      expect(await refusal(stage.anyone.get('/auth/init'))).toEqual([422, 'provider: is missing']);
+    });
+
     it('need the command line’s header where it alone is taken, and no body is read before', async () => {
       for (const path of ['/lab/CPU/test', '/user/join']) {
         const missing = refusal(stage.website.call('POST', path, good));

@@ -1,4 +1,5 @@
 /** The HTTP server itself, on a running Hotlap: addresses, methods, errors, connections. */
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiClient } from '../support/api-client.ts';
 import { type RunningApp, runningApp } from '../support/running-app.ts';
@@ -42,5 +43,33 @@ describe('the HTTP server', () => {
     expect(wrong.headers.allow).toContain('GET');
     const bad = await client.get('/%zz');
     expect([bad.status, typeof bad.json().detail]).toEqual([400, 'string']);
+  });
+
+  it('answers what is no HTTP, or too much of it, like everything else that it refuses', async () => {
+    const { hostname, port } = new URL(running.app.api?.url ?? '');
+    const say = (bytes: string) =>
+      new Promise<string>((resolve, reject) => {
+        let text = '';
+        const socket = connect(Number(port), hostname, () => socket.write(bytes));
+        socket.on('data', (data) => {
+          text += data;
+        });
+        socket.once('error', reject);
+        socket.once('close', () => resolve(text));
+      });
+    const token = 'a'.repeat(70_000);
+    for (const [bytes, status, code] of [
+      ['hello there\r\n\r\n', 400, 'bad-request'],
+      [
+        `GET /user/submissions HTTP/1.1\r\nhost: x\r\nx-popcorn-cli-id: ${token}\r\n\r\n`,
+        431,
+        'headers-too-large',
+      ],
+    ] as const) {
+      const [head = '', body = ''] = (await say(bytes)).split('\r\n\r\n');
+      expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+      expect(JSON.parse(body)).toEqual({ detail: expect.any(String), code });
+    }
+    expect((await client.get('/health')).status).toBe(200);
   });
 });
