@@ -48,7 +48,8 @@ export async function listExportRows(
       s.code_sha256 as "codeSha256", s.mode, s.status, s.reason, s.created_at as "submittedAt", j.gpu_type as gpu,
       j.passed, sc.public_score as "publicScore",
       case when ${filter.secretScores} then sc.secret_score end as "secretScore",
-      coalesce(sc.eligible, false) as eligible
+      exists (select from hotlap.eligible_entries e
+        where e.submission_id = s.id and e.gpu_type = j.gpu_type) as eligible
     from page s
     join hotlap.leaderboards l on l.id = s.leaderboard_id
     join hotlap.users u on u.id = s.user_id

@@ -1,4 +1,7 @@
-/** The queue per GPU type in numbers: for the API's queue objects and for metrics. */
+/**
+ * The queue per GPU type in numbers: for the API's queue objects and for metrics. What is judged or measured again waits
+ * for idle times, behind everybody: it is not counted as waiting.
+ */
 import type { Db } from './client.ts';
 
 export interface GpuQueue {
@@ -21,9 +24,11 @@ export async function listGpuQueues(db: Db): Promise<GpuQueue[]> {
         union all select unnest(gpu_types) from hotlap.boxes where state <> 'removed'
       ) types group by 1
     ), open as (
-      select lower(gpu_type) as gpu, count(*) filter (where status = 'queued') as queued,
+      select lower(gpu_type) as gpu,
+        count(*) filter (where status = 'queued' and rejudge_id is null and remeasure is null) as queued,
         count(*) filter (where status in ('leased', 'running')) as running,
-        extract(epoch from now() - min(created_at) filter (where status = 'queued'))::float8 as oldest
+        extract(epoch from now() - min(created_at)
+          filter (where status = 'queued' and rejudge_id is null and remeasure is null))::float8 as oldest
       from hotlap.jobs where status in ('queued', 'leased', 'running') group by 1
     ), offered as (
       select lower(g) as gpu, count(*) filter (where b.state = 'ready') as slots

@@ -2,6 +2,7 @@
  * Submissions as the HTTP API lists them to their owners: columns that are kept with every result, so that a page is one
  * index scan. Everything here is for the owner alone.
  */
+import { reasons } from '../domain/not-ranked.ts';
 import type { Failure } from '../domain/stage-failure.ts';
 import type { Mode, SubmissionStatus } from '../domain/submission.ts';
 import type { Db } from './client.ts';
@@ -27,6 +28,28 @@ export interface ListedSubmission {
   secretScores: Record<string, number | null>;
 }
 
+/** Of those that SQL names itself (hotlap.submission_scores.unranked). */
+const ruleCauses = Object.fromEntries(
+  (
+    ['not-positive', 'no-score', 'metric-missing', 'shapes-differ', 'scorer-missing', 'no-points'] as const
+  ).map((code) => [code, reasons[code].cause]),
+);
+
+/** Why it failed, or why it is not ranked although it passed. `s` and `l` are its row and that of its board. */
+const reasonOf = (db: Db) => db`
+  coalesce(s.reason, case when s.mode = 'leaderboard' and s.status = 'done' then case
+    when not s.official then ${reasons.unofficial.cause}
+    when exists (select from hotlap.users u where u.id = s.user_id and u.invalidated_at is not null)
+      then ${reasons['user-invalid'].cause}
+    when s.invalidated_at is not null
+      then ${reasons['submission-invalid'].cause} || coalesce(': ' || s.invalid_reason, '')
+    when l.ranked_by = 'rule' then (
+      select string_agg(sc.gpu_type || ': ' || regexp_replace(
+        ${db.json(ruleCauses)}::jsonb ->> split_part(sc.unranked, ':', 1), '[{][a-z]+[}]',
+        substr(sc.unranked, strpos(sc.unranked, ':') + 1)), '; ' order by sc.gpu_type)
+      from hotlap.submission_scores sc where sc.submission_id = s.id)
+  end end)`;
+
 /**
  * A page of somebody's list as JSON text, newest first: an array of objects with the keys of the HTTP API. The database
  * writes the text, because reading a hundred rows into objects only to write them out again is what would cost most.
@@ -45,7 +68,7 @@ export async function readSubmissionPage(
         s.status not in ('queued', 'running') as done, s.shown_runs as runs, s.mode,
         case when s.status in ('queued', 'running') then 'pending' when s.status = 'done' then 'done' else 'failed' end
           as status,
-        s.reason, s.secret_score, s.secret_scores
+        ${reasonOf(db)} as reason, s.secret_score, s.secret_scores
       from hotlap.submissions s join hotlap.leaderboards l on l.id = s.leaderboard_id
       where s.user_id = ${filter.userId}
         ${leaderboard === null ? db`` : db`and s.leaderboard_id = (select id from hotlap.leaderboards where lower(name) = lower(${leaderboard}))`}
@@ -91,7 +114,8 @@ export async function findOwnSubmission(
 ): Promise<SubmissionDetail | null> {
   const [row] = await db<SubmissionDetail[]>`
     select s.id, s.leaderboard_id as "leaderboardId", l.name as leaderboard, s.user_id as "userId",
-      s.file_name as "fileName", s.mode, s.status, s.reason, s.created_at as "createdAt", s.finished_at as "finishedAt",
+      s.file_name as "fileName", s.mode, s.status, ${reasonOf(db)} as reason,
+      s.created_at as "createdAt", s.finished_at as "finishedAt",
       s.shown_runs as "shownRuns", s.secret_score as "secretScore", s.secret_scores as "secretScores",
       v.score_unit as "scoreUnit", l.score_ascending as "scoreAscending",
       case when c.listing is null then c.content else convert_to(c.listing, 'UTF8') end as code, r.runs, j.gpus, j.failures, j."heartbeatAt"
@@ -126,8 +150,8 @@ export async function listBoardSubmissions(
   page: { limit: number; offset: number },
 ): Promise<(ListedSubmission & { userId: string; userName: string })[]> {
   return db<(ListedSubmission & { userId: string; userName: string })[]>`
-    select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status, s.reason,
-      s.created_at as "createdAt", s.shown_runs as "shownRuns", s.secret_score as "secretScore",
+    select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status,
+      ${reasonOf(db)} as reason, s.created_at as "createdAt", s.shown_runs as "shownRuns", s.secret_score as "secretScore",
       s.secret_scores as "secretScores", s.user_id as "userId", u.name as "userName"
     from hotlap.submissions s
     join hotlap.leaderboards l on l.id = s.leaderboard_id
