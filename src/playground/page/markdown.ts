@@ -93,7 +93,10 @@ const inlineRules: InlineRule[] = [
   [/\\([^a-z0-9\s])/i, (match) => document.createTextNode(match[1] ?? '')],
   [/``(.+?)``|`([^`]+)`/s, (match) => h('code', { class: 'md-code' }, (match[1] ?? match[2] ?? '').trim())],
   [/\|\|((?:\\.|[^\\])+?)\|\|/s, wrapped('discord-spoiler')],
-  [/\*\*\*((?:\\.|[^\\])+?)\*\*\*/s, (match, names) => h('strong', {}, h('em', {}, ...inline(match[1] ?? '', names)))],
+  [
+    /\*\*\*((?:\\.|[^\\])+?)\*\*\*/s,
+    (match, names) => h('strong', {}, h('em', {}, ...inline(match[1] ?? '', names))),
+  ],
   [/\*\*((?:\\.|[^\\])+?)\*\*/s, wrapped('strong')],
   [/__((?:\\.|[^\\])+?)__/s, wrapped('u')],
   [/~~((?:\\.|[^\\])+?)~~/s, wrapped('s')],
