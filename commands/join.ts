@@ -3,6 +3,7 @@ import { SlashCommandBuilder } from 'discord.js';
 import { claimInvite } from '../src/db/invites.ts';
 import type { Command } from '../src/discord/command.ts';
 import { UserError } from '../src/domain/errors.ts';
+import { refuseBanned } from '../src/intake/admission.ts';
 import { plain } from '../src/reports/markdown.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 
@@ -21,6 +22,7 @@ export const join: Command = {
   async run(interaction, { sql, record }) {
     const code = interaction.options.getString('code', true).trim();
     const user = { id: interaction.user.id, name: interaction.user.displayName };
+    await refuseBanned(sql, user.id);
     const claim = await claimInvite(sql, code, user, record);
     if (claim === 'unknown') throw new UserError('unknown-invite');
     if (claim === 'taken') throw new UserError('invite-taken');

@@ -1,6 +1,7 @@
 /** Joining closed boards by an invite code. */
 import { z } from 'zod';
 import { claimInvite } from '../../db/invites.ts';
+import { refuseBanned } from '../../intake/admission.ts';
 import { callerOf } from '../auth.ts';
 import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
@@ -26,6 +27,7 @@ export function joinRoutes(server: Server, { sql, guards, limits }: RouteParts):
       if (!code) throw new Refusal(400, 'missing-field', 'Missing required field: code');
       const { userId, userName } = callerOf(request);
       const user = { id: userId, name: userName };
+      await refuseBanned(sql, userId);
       const claim = await claimInvite(sql, code, user, recordOf(request));
       if (claim === 'unknown') throw new Refusal(400, 'unknown-invite', 'Invalid invite code');
       if (claim === 'taken') {
