@@ -157,7 +157,8 @@ async function startHttp(config: Config, http: HttpParts, log: Log, stops: StopP
         signIn: { publicUrl, apps },
         exportsDir: join(config.dataDir, 'exports'),
         problems: {
-          plan: (source, options) => planSync(http.sql, source, options),
+          plan: (source, options) =>
+            planSync(http.sql, source ?? { kind: 'directory', path: config.problemsDir }, options),
           planDirectory: (directory) => planDirectory(http.sql, config.problemsDir, directory),
           apply: (plan) => applySync(http.sql, plan),
         },

@@ -60,6 +60,8 @@ function inWords(fault: { message?: string | undefined; params?: Record<string, 
   if (/^Invalid input: .* received (undefined|null)$/.test(message)) return 'is missing';
   if (/^Invalid input: expected \w+, received/.test(message)) return `must be of type ${params.expected}`;
   if (message.startsWith('Too small: expected string')) return 'must not be empty';
+  if (message.startsWith('Too small: expected number')) return `must be at least ${params.minimum}`;
+  if (message.startsWith('Too big: expected number')) return `must be at most ${params.maximum}`;
   if (message.startsWith('Too big: expected string')) return `must have at most ${params.maximum} characters`;
   return message;
 }

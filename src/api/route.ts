@@ -14,8 +14,8 @@ export type { Server } from './server-type.ts';
 
 /** Problems from wherever they are; the parts behind it are put together in app.ts. Every method throws UserError. */
 export interface ProblemDesk {
-  /** What reading them would change; `set`: only that one. */
-  plan(source: ProblemSource, options: { set?: string }): Promise<SyncPlan>;
+  /** What reading them would change; `set`: only that one. Null: the problems folder. */
+  plan(source: ProblemSource | null, options: { set?: string }): Promise<SyncPlan>;
   /** The same for one directory below the problems folder: the board `<directory>-dev`. */
   planDirectory(directory: string): Promise<SyncPlan>;
   apply(plan: SyncPlan): Promise<SyncReport>;

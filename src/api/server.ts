@@ -28,6 +28,7 @@ import { adminInviteRoutes } from './routes/admin-invites.ts';
 import { adminLeaderboardRoutes } from './routes/admin-leaderboards.ts';
 import { adminLimitRoutes } from './routes/admin-limits.ts';
 import { adminOperationRoutes } from './routes/admin-operation.ts';
+import { adminRejudgeRoutes } from './routes/admin-rejudges.ts';
 import { adminSubmissionRoutes } from './routes/admin-submissions.ts';
 import { authRoutes } from './routes/auth.ts';
 import { boardRoutes } from './routes/boards.ts';
@@ -174,6 +175,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     adminBanRoutes,
     adminExportRoutes,
     adminLeaderboardRoutes,
+    adminRejudgeRoutes,
     adminAuditRoutes,
   ]) {
     routes(server, routeParts);

@@ -222,11 +222,13 @@ export const userErrors = {
     status: 404,
     text: 'There is no rejudge #{id}.',
     next: '`/admin rejudge list` shows them.',
+    nextHttp: 'The list of rejudges has their numbers.',
   },
   'rejudge-open': {
     status: 409,
     text: 'Rejudge #{id} of `{leaderboard}` is not closed yet.',
     next: 'Apply or cancel it first: `/admin rejudge show id:{id}`.',
+    nextHttp: 'Apply or cancel it first.',
   },
   'rejudge-empty': {
     status: 409,
@@ -247,11 +249,13 @@ export const userErrors = {
     status: 409,
     text: 'Rejudge #{id} is {status}: it cannot be {action}.',
     next: '`/admin rejudge show id:{id}` shows how it stands.',
+    nextHttp: 'Look at it to see how it stands.',
   },
   'rejudge-outdated': {
     status: 409,
     text: 'The task of `{leaderboard}` has changed since rejudge #{id} was started: it judges by version {version}.',
     next: 'Cancel it and start a new one: `/admin rejudge start leaderboard:{leaderboard}`.',
+    nextHttp: 'Cancel it and choose anew.',
   },
   'too-many-tokens': {
     status: 409,

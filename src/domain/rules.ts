@@ -165,6 +165,12 @@ export const routeRules = {
   'POST /admin/leaderboards': like('admin leaderboard create'),
   'POST /admin/update-problems': like('admin problems apply'),
   'DELETE /admin/leaderboards/:leaderboard': like('admin leaderboard delete'),
+  'POST /admin/leaderboards/:leaderboard/rejudges': like('admin rejudge start'),
+  'GET /admin/rejudges': reads(admin),
+  'GET /admin/rejudges/:id': reads(admin),
+  'POST /admin/rejudges/:id/start': like('admin rejudge begin'),
+  'POST /admin/rejudges/:id/apply': like('admin rejudge apply'),
+  'POST /admin/rejudges/:id/cancel': like('admin rejudge cancel'),
 } as const satisfies Record<string, Rule & { as?: string }>;
 
 /** What somebody is about to do, and the rule of it. */

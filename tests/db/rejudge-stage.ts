@@ -34,7 +34,7 @@ export async function rejudgeStage(): Promise<RejudgeStage> {
 
 /** Runs both jobs of a submission, its own or those of a rejudge. A public failure ends the secret one. */
 export async function judge(
-  { sql, box }: RejudgeStage,
+  { sql, box }: Pick<RejudgeStage, 'sql' | 'box'>,
   submissionId: number,
   outcome: Outcome,
   options: { rejudgeId?: number; gpuType?: string } = {},

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { judge } from '../db/rejudge-stage.ts';
+import { makeBox, passedWith } from '../db/scene.ts';
 import type { ApiClient } from '../support/api-client.ts';
 import { type ApiStage, apiStage, cliUpload, withoutScheduler } from '../support/api-stage.ts';
 import { labSubmissions } from '../support/lab-problems.ts';
@@ -303,6 +305,11 @@ describe('organisers over HTTP', () => {
           ...body,
         })
       ).json();
+    const trial = await update({ problem_set: 'round', dry_run: true });
+    expect(trial).toMatchObject({ status: 'ok', created: ['round-1', 'round-2'], updated: [], skipped: [] });
+    const here = await update({ repository: null, dry_run: true });
+    expect(here).toMatchObject({ status: 'ok', created: [], updated: [], errors: [] });
+    expect(here.skipped).toContainEqual({ name: 'lab', reason: 'no changes' });
     const first = await update({ problem_set: 'round', visibility: 'closed' });
     expect(first).toMatchObject({ status: 'ok', created: ['round-1', 'round-2'], updated: [], skipped: [] });
     expect(first.errors).toEqual([
@@ -316,6 +323,75 @@ describe('organisers over HTTP', () => {
     const failed = await update({ repository: `file://${repository}-not-there` });
     expect(failed).toMatchObject({ status: 'ok', created: [], errors: [{ error: expect.any(String) }] });
     expect((await stage.admin.send('POST', '/admin/update-problems', { visibility: 'x' })).status).toBe(400);
+  });
+
+  it('judge ranked submissions again: chosen, started, looked at, applied, each on record', async () => {
+    const { sql } = stage.running.app;
+    const box = { sql, box: await makeBox(sql, ['CPU']) };
+    const frank = await stage.person('frank');
+    const { id } = (await submit(frank, 'lab/CPU/leaderboard')).json().details;
+    const { user_id: userId } = (await frank.get(`/user/submissions/${id}`)).json();
+    await judge(box, id, passedWith(2));
+    const begin = (body: object) => stage.admin.send('POST', '/admin/leaderboards/LAB/rejudges', body);
+    expect(await refusal(begin({ top: 1, user_id: userId }))).toEqual([
+      400,
+      expect.stringMatching(/^More than one of/),
+    ]);
+    expect(await refusal(begin({ top: 0 }))).toEqual([422, 'top: must be at least 1']);
+    expect(await refusal(begin({ since: 'soon' }))).toEqual([
+      400,
+      expect.stringMatching(/^`soon` is no time/),
+    ]);
+    const { rejudge, verdicts } = (await begin({ user_id: userId })).json();
+    expect(rejudge).toMatchObject({
+      leaderboard: 'lab',
+      status: 'planned',
+      entries: 1,
+      jobs: 0,
+      is_current: true,
+    });
+    expect(verdicts).toMatchObject([
+      { submission_id: id, before: { public_score: 2, secret_score: 2 }, after: null },
+    ]);
+
+    const path = `/admin/rejudges/${rejudge.id}`;
+    expect(await refusal(stage.admin.call('POST', `${path}/apply`))).toEqual([
+      409,
+      `Rejudge #${rejudge.id} is planned: it cannot be applied. Look at it to see how it stands.`,
+    ]);
+    expect((await stage.admin.call('POST', `${path}/start`)).json().rejudge).toMatchObject({
+      status: 'running',
+      jobs: 2,
+    });
+    expect((await refusal(begin({})))[0]).toBe(409);
+    await judge(box, id, passedWith(1), { rejudgeId: rejudge.id });
+    const ready = (await stage.admin.get(path)).json();
+    expect([ready.rejudge.status, ready.places]).toEqual([
+      'ready',
+      [
+        {
+          gpu_type: 'CPU',
+          user_id: userId,
+          user_name: 'frank',
+          before: { submission_id: id, score: 2, rank: 1 },
+          after: { submission_id: id, score: 1, rank: 1 },
+        },
+      ],
+    ]);
+    expect((await frank.get(`/user/submissions/${id}`)).json().secret_score).toBe(2);
+    expect((await stage.admin.call('POST', `${path}/apply`)).json().rejudge.status).toBe('applied');
+    expect((await frank.get(`/user/submissions/${id}`)).json().secret_score).toBe(1);
+    expect((await stage.admin.get('/admin/rejudges')).json().rejudges).toMatchObject([
+      { id: rejudge.id, judged: 1 },
+    ]);
+    expect((await stage.admin.call('POST', `${path}/cancel`)).status).toBe(409);
+    expect((await stage.admin.get('/admin/rejudges/999999')).status).toBe(404);
+    const log = await stage.admin.get(`/admin/audit?subject=rejudge%20${rejudge.id}`);
+    expect(log.json().entries.map((entry: { action: string }) => entry.action)).toEqual([
+      'admin rejudge apply',
+      'admin rejudge begin',
+      'admin rejudge start',
+    ]);
   });
 
   it('delete a board only with force where there are submissions, and then all of it', async () => {

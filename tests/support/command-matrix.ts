@@ -168,4 +168,10 @@ export const routeMatrix: Record<string, string> = {
   'POST /admin/leaderboards': TOKEN,
   'POST /admin/update-problems': TOKEN,
   'DELETE /admin/leaderboards/:leaderboard': TOKEN,
+  'POST /admin/leaderboards/:leaderboard/rejudges': TOKEN,
+  'GET /admin/rejudges': TOKEN,
+  'GET /admin/rejudges/:id': TOKEN,
+  'POST /admin/rejudges/:id/start': TOKEN,
+  'POST /admin/rejudges/:id/apply': TOKEN,
+  'POST /admin/rejudges/:id/cancel': TOKEN,
 };

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { setVisibility } from '../../db/invites.ts';
 import { UserError } from '../../domain/errors.ts';
-import { noteOfSync, type SyncPlan } from '../../domain/sync-plan.ts';
+import type { ProblemSource } from '../../domain/problem-source.ts';
+import { noteOfSync, type PlannedProblem, type SyncPlan } from '../../domain/sync-plan.ts';
 import { withdrawLeaderboard } from '../../intake/withdraw.ts';
 import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
@@ -65,10 +66,12 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
           repository: z
             .string()
             .max(MAX_TEXT)
+            .nullable()
             .default(REPOSITORY)
-            .describe('`owner/name` at GitHub, or the address of any repository'),
+            .describe('`owner/name` at GitHub, or the address of any repository; null: the problems folder'),
           branch: z.string().max(MAX_TEXT).nullish(),
           force: z.boolean().default(false),
+          dry_run: z.boolean().default(false).describe('Only say what would be done'),
           problem_set: z.string().max(MAX_TEXT).nullish().describe('Only this one, without `.yaml`'),
           visibility: loosely({ enum: ['public', 'closed'] }),
         }),
@@ -85,10 +88,10 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       },
     },
     async (request) => {
-      const { repository, branch, force, problem_set: set, visibility = 'public' } = request.body;
+      const { repository, branch, force, dry_run: isTrial, problem_set: set } = request.body;
+      const { visibility = 'public' } = request.body;
       const wanted = visibilityOf(visibility);
-      const url = /^[\w.-]+\/[\w.-]+$/.test(repository) ? `https://github.com/${repository}.git` : repository;
-      const source = { kind: 'git', url, branch: branch ?? null, folder: null } as const;
+      const source = repository === null ? null : gitSource(repository, branch ?? null);
       const answer = { status: 'ok' as const, created: [], updated: [], skipped: [], errors: [] };
       let plan: SyncPlan;
       try {
@@ -96,7 +99,10 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       } catch (error) {
         // A repository that cannot be read is news for the caller, not a failed request.
         if (!(error instanceof UserError)) throw error;
-        return { ...answer, errors: [{ name: repository, error: `${error.text} ${error.nextHttp}` }] };
+        return {
+          ...answer,
+          errors: [{ name: repository ?? 'problems', error: `${error.text} ${error.nextHttp}` }],
+        };
       }
       const skipped = plan.problems.flatMap(({ entry, change, asksForRejudge, ranked }) => {
         const name = entry.leaderboard;
@@ -106,8 +112,17 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       });
       const left = new Set(skipped.map((item) => item.name));
       const kept = plan.problems.filter((problem) => !left.has(problem.entry.leaderboard));
-      const report = await problems.apply({ ...plan, problems: kept });
+      const errorsOf = (refused: string[]) =>
+        refused.map((error) => ({ name: error.split(':', 1)[0] ?? '', error }));
       const record = recordOf(request);
+      if (isTrial) {
+        record.settle();
+        const namesOf = (change: PlannedProblem['change']) =>
+          kept.filter((problem) => problem.change === change).map((problem) => problem.entry.leaderboard);
+        const [created, updated] = [namesOf('created'), namesOf('changed')];
+        return { ...answer, created, updated, skipped, errors: errorsOf(plan.refused) };
+      }
+      const report = await problems.apply({ ...plan, problems: kept });
       await record.note(sql, noteOfSync(plan, report));
       if (wanted === 'closed') {
         for (const name of report.created) await setVisibility(sql, name, wanted, record);
@@ -117,7 +132,7 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
         created: report.created,
         updated: report.updated,
         skipped,
-        errors: report.refused.map((error) => ({ name: error.split(':', 1)[0] ?? '', error })),
+        errors: errorsOf(report.refused),
       };
     },
   );
@@ -144,4 +159,11 @@ export function adminLeaderboardRoutes(server: Server, { sql, guards, problems }
       return { status: 'ok' as const, leaderboard: name, force };
     },
   );
+}
+
+/** `owner/name` is at GitHub. */
+function gitSource(repository: string, branch: string | null): ProblemSource {
+  const isGitHub = /^[\w.-]+\/[\w.-]+$/.test(repository);
+  const url = isGitHub ? `https://github.com/${repository}.git` : repository;
+  return { kind: 'git', url, branch, folder: null };
 }
