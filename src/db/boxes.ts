@@ -62,6 +62,15 @@ export async function findBox(db: Db, name: string): Promise<BoxRow | null> {
   return row ?? null;
 }
 
+/** Of these GPU types, those of which every box runs submissions in containers. */
+export async function listContainerTypes(db: Db, gpuTypes: string[]): Promise<string[]> {
+  const rows = await db<{ gpu: string }[]>`
+    select t.gpu from unnest(${gpuTypes}::text[]) t (gpu)
+    join hotlap.boxes b on b.state <> 'removed' and lower(t.gpu) in (select lower(g) from unnest(b.gpu_types) g)
+    group by t.gpu having bool_and(b.sandbox ->> 'engine' <> 'bubblewrap') order by t.gpu`;
+  return rows.map((row) => row.gpu);
+}
+
 /** Null when the name is taken. */
 export async function insertBox(db: Db, box: NewBoxRow): Promise<BoxRow | null> {
   const [row] = await db<BoxRow[]>`

@@ -92,7 +92,8 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
   try {
     const [row] = await db<Lease[]>`
       with box as (
-        select id, kind, lanes, gpu_types, whole_types from hotlap.boxes
+        select id, kind, lanes, gpu_types, whole_types, sandbox ->> 'engine' = 'bubblewrap' as serves_models
+        from hotlap.boxes
         where id = ${box.id} and state in ('ready', 'offline') and coalesce(check_until < now(), true) for no key update
       ), served as (
         select lower(t) as gpu, lower(t) in (select lower(w) from unnest(box.whole_types) w) as whole
@@ -109,6 +110,7 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
           (s.whole or j.multi_gpu) and (select kind from box) <> 'slurm' as whole
         from hotlap.queue q join served s on s.gpu = q.gpu join hotlap.jobs j on j.id = q.job_id
         where q.not_before <= now() and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
+          and ((select serves_models from box) or not ${isModel(db)})
         order by q.position limit ${CANDIDATES}
       ), placed as (
         select h.*, case
@@ -151,6 +153,11 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
 
 /** Box `o` serves the GPU type of the queue row `h`. */
 const servesQueue = (db: Db) => db`h.gpu in (select lower(t) from unnest(o.gpu_types) t)`;
+
+/** A model is to be served: containers have no room for a server and its client side by side. */
+const isModel = (db: Db) => db`exists (
+  select from hotlap.submissions s join hotlap.task_versions v on v.id = s.task_version_id
+  where s.id = q.submission_id and v.definition ->> 'lang' = 'model')`;
 
 /** The job may come back to the box that failed it: some time has passed, or there is no other of its type. */
 const avoidanceIsOver = (db: Db, boxId: number) => db`(

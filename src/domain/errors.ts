@@ -58,6 +58,11 @@ export const userErrors = {
     text: '`{file}` is no fork of `{package}`: there is no `{package}/` inside of one folder at its top.',
     next: 'Pack the folder of your fork, so that its package lies in `{package}-fork/{package}/`, and submit it again.',
   },
+  'gpu-without-models': {
+    status: 409,
+    text: 'Every box with {gpus} runs submissions in containers, and no model can be served there.',
+    next: 'Choose another GPU type of the leaderboard, or ask an organiser for a box with bubblewrap; your file is fine.',
+  },
   'file-name': {
     status: 400,
     text: '`{file}` is not a usable file name.',

@@ -20,7 +20,7 @@ import { UserError } from '../domain/errors.ts';
 import { hasCases, jobPriorities } from '../domain/job.ts';
 import { languageOf } from '../domain/language.ts';
 import { type Door, type Mode, modeLabels } from '../domain/submission.ts';
-import { admit } from './admission.ts';
+import { admit, refuseContainers } from './admission.ts';
 import { isArchiveName, listArchive } from './archive.ts';
 import { readDirectives } from './directives.ts';
 import {
@@ -109,6 +109,7 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
     await saveUser(tx, sender.user);
     // The choice may have taken minutes; the board and its deadline count as they are at the moment of storing.
     const { quota, official } = await admit(tx, { user: sender.user, board, mode, afterDeadline });
+    await refuseContainers(tx, board.task.lang, gpus);
     if (sender.supersede)
       await cancelQueuedSubmissions(tx, { userId: sender.user.id, leaderboardId: board.id, mode });
     const submissionId = await insertSubmission(tx, {

@@ -1,11 +1,13 @@
 /** Whether somebody may submit to a board at all, by whatever door: asked in the transaction that stores the submission. */
 import { findBan } from '../db/bans.ts';
+import { listContainerTypes } from '../db/boxes.ts';
 import type { Db } from '../db/client.ts';
 import { findBoardAccess, holdBoard } from '../db/invites.ts';
 import { lockQuota, type QuotaKey, quotaCategory } from '../db/quota.ts';
 import { findAcceptance } from '../db/settings.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Mode } from '../domain/submission.ts';
+import type { Task } from '../domain/task.ts';
 import { checkBoardTakes } from './validate.ts';
 
 export interface Admission {
@@ -43,6 +45,12 @@ export async function admit(
     });
   }
   return { quota: key, official };
+}
+
+/** Throws UserError where a model is to be served, and boxes that could do so there are none. */
+export async function refuseContainers(db: Db, lang: Task['lang'], gpus: string[]): Promise<void> {
+  const types = lang === 'model' ? await listContainerTypes(db, gpus) : [];
+  if (types.length > 0) throw new UserError('gpu-without-models', { gpus: types.join(', ') });
 }
 
 function afterBlank(text: string | null): string {

@@ -14,7 +14,7 @@ import { type BoxRow, drainBox, findBox, insertBox, resumeBox, setBoxState } fro
 import type { Sql } from '../../src/db/client.ts';
 import { claimJob, type Lease, loadJobWork, requeueJob } from '../../src/db/jobs.ts';
 import { storeJobResult } from '../../src/db/results.ts';
-import { type BoxLayout, evenLanes } from '../../src/domain/box.ts';
+import { type BoxLayout, evenLanes, type SandboxChoice } from '../../src/domain/box.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { makeBoard, makeBox, passedIn, submit } from './scene.ts';
 
@@ -31,16 +31,20 @@ beforeEach(async () => {
 });
 
 let made = 0;
-async function box(layout: BoxLayout, kind: 'ssh' | 'slurm' = 'ssh'): Promise<BoxRow> {
+async function box(
+  layout: BoxLayout,
+  options: { kind?: 'slurm'; sandbox?: SandboxChoice } = {},
+): Promise<BoxRow> {
   const row = await insertBox(sql, {
     name: `lanes-${++made}`,
-    kind,
+    kind: 'ssh',
     host: 'gpu.example.org',
     port: 22,
     username: 'runner',
     hostKey: 'SHA256:abc',
     probe: null,
     ...layout,
+    ...options,
   });
   if (!row) throw new Error('the name was taken');
   return row;
@@ -87,7 +91,7 @@ describe('a lane', () => {
 
   it('is no GPU on a cluster, which gives a job as many as it needs and shares out nothing here', async () => {
     await queue('H100', { jobs: 2, multiGpu: true });
-    const row = await box({ lanes: evenLanes(['H100'], 3), wholeTypes: [] }, 'slurm');
+    const row = await box({ lanes: evenLanes(['H100'], 3), wholeTypes: [] }, { kind: 'slurm' });
     const leases = [await claimed(row), await claimed(row)];
     expect(leases.map((lease) => lease.slot)).toEqual([0, 1]);
     const place = await loadJobWork(sql, (leases[1] as Lease).jobId);
@@ -271,5 +275,32 @@ describe('a box that somebody looks at', () => {
     await take(row);
     await sql`update hotlap.boxes set check_until = now() - interval '1 second' where id = ${row.id}`;
     expect(await claimJob(sql, row)).not.toBe(null);
+  });
+});
+
+describe('a model to be served', () => {
+  const model = { lang: 'model' } as const;
+  const inContainers = (gpu: string) =>
+    box({ lanes: evenLanes([gpu], 1), wholeTypes: [] }, { sandbox: { engine: 'docker', image: 'runner:1' } });
+
+  it('goes past boxes with containers, and holds up nothing there', async () => {
+    const bubblewrap = await makeBox(sql, ['CPU']);
+    const containers = await inContainers('CPU');
+    const served = await submit(sql, await makeBoard(sql, { task: model }), { mode: 'test' });
+    const evaluated = await submit(sql, await makeBoard(sql), { mode: 'test' });
+    expect((await claimJob(sql, containers))?.submissionId).toBe(evaluated);
+    expect(await claimJob(sql, containers)).toBe(null);
+    expect((await claimJob(sql, bubblewrap))?.submissionId).toBe(served);
+  });
+
+  it('is refused where a GPU type has no other boxes, and waits where it has none at all', async () => {
+    await inContainers('L4');
+    const board = await makeBoard(sql, { gpus: ['L4', 'T4'], task: model });
+    await expect(submit(sql, board)).rejects.toMatchObject({
+      code: 'gpu-without-models',
+      details: { gpus: 'L4' },
+    });
+    await submit(sql, board, { gpus: ['T4'] });
+    await submit(sql, await makeBoard(sql, { gpus: ['L4'] }));
   });
 });
