@@ -1,6 +1,7 @@
 /** What model serving needs of a box, and what it leaves on it: nothing, however a job ends. */
 import { spawn } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { archiveOf, benchmarkStages, forkArchive, testStage } from '../support/serving.ts';
 import { lastLine, listProcesses, RunnerRefusal, waitFor } from './runner-client.ts';
@@ -26,6 +27,16 @@ describe('what the box lacks', () => {
     const { result } = await serving.serve(forkArchive('faster'), { ...quick, ...change }, testStage);
     expect([result.outcome, result.error?.kind, result.stages]).toEqual(['box-error', 'tool-missing', []]);
     expect(result.error?.message).toContain(sentence);
+  });
+
+  it('is an interpreter that a job cannot run, which is said of it', async () => {
+    const python = join(ground.folder, 'closed', 'bin', 'python');
+    mkdirSync(dirname(python), { recursive: true });
+    // As one whose own interpreter lies in a closed home.
+    writeFileSync(python, '#!/home/of/somebody/python\n', { mode: 0o755 });
+    const engine = { ...ground.profile(), package: 'no_such_engine', pythons: [python] };
+    const { result } = await serving.serve(forkArchive('faster'), { ...quick, engine }, testStage);
+    expect(result.error?.message).toContain(`tried ${python} (which a job's user cannot run), /`);
   });
 
   it('is an archive that did not come whole', async () => {

@@ -226,17 +226,20 @@ class ServingStages:
         pythons = list_pythons(spec, site.policy.python)
         if spec.package is None:
             return engine_at(spec, pythons[0], None)
+        tried: List[str] = []
         for python in pythons:
             room = site.make_room("look", {}, folders=engine_at(spec, python, None).folders)
             try:
                 argv = [python, "-I", "-c", ASK, spec.package]
                 command = Command(argv, site.environment(room), _ASK_S, on_processes=site.on_processes)
-                answer = read_answer(site.run(room, command).stdout)
+                ended = site.run(room, command)
             finally:
                 room.leave()
+            answer = read_answer(ended.stdout)
             if answer is not None:
                 return engine_at(spec, python, answer)
-        raise no_engine(spec, pythons)
+            tried.append(python if ended.exit_code == 0 else f"{python} (which a job's user cannot run)")
+        raise no_engine(spec, tried)
 
     def _new_server(self, name: str) -> Server:
         return Server(self._site, self._residents, name, self._programs(PROGRAMS))
