@@ -24,30 +24,36 @@ export function servingTables(lines: ReadonlyMap<string, string>): string[] {
     const requests = at('completed');
     const tokensIn = Math.round(at('total_input_tokens') / requests);
     const tokensOut = Math.round(at('total_output_tokens') / requests);
+    const rowsOf = (metrics: typeof shownMetrics) =>
+      metrics.flatMap(({ label, names }) => row(label, names, at));
+    const latencies = rowsOf(spread);
     tables.push(
       [
-        `shape ${shape}: ${requests} requests in ${formatValue(at('duration'))} s`,
-        `tokens   ${tokensIn} in, ${tokensOut} out`,
-        ...shownMetrics.flatMap(({ label, names }) => (names.length === 1 ? row(label, names, at) : [])),
-        LATENCY_HEAD,
-        ...shownMetrics.flatMap(({ label, names }) => (names.length > 1 ? row(label, names, at) : [])),
+        `shape ${shape}: ${tokensIn} tokens in, ${tokensOut} out`,
+        `${requests} requests in ${formatValue(at('duration'))} s`,
+        ...rowsOf(single),
+        ...(latencies.length > 0 ? [LATENCY_HEAD, ...latencies] : []),
       ].join('\n'),
     );
   }
   return tables;
 }
 
-/** Beside each other on a phone. */
+const single = shownMetrics.filter(({ names }) => names.length === 1);
+const spread = shownMetrics.filter(({ names }) => names.length > 1);
+
+/** So that a whole row can be read on a phone: thirty characters. */
 const LABEL_CHARS = 9;
+const LATENCY_LABEL_CHARS = 5;
 const VALUE_CHARS = 8;
 
-/** Over the columns of latencies. */
-const LATENCY_HEAD = `${''.padEnd(LABEL_CHARS)}${['mean', 'median', 'p99'].map((word) => word.padStart(VALUE_CHARS)).join('')}`;
+/** Over the columns of latencies, which have one unit. */
+const LATENCY_HEAD = `${'ms'.padEnd(LATENCY_LABEL_CHARS)}${['mean', 'median', 'p99'].map((word) => word.padStart(VALUE_CHARS)).join('')}`;
 
 function row(label: string, names: string[], at: (name: string) => number): string[] {
   const values = names.map(at);
   if (values.some((value) => !Number.isFinite(value))) return [];
-  const unit = servingMetric(names[0] ?? '', 0)?.unit ?? '';
-  const cells = values.map((value) => formatValue(value).padStart(VALUE_CHARS));
-  return [`${label.padEnd(LABEL_CHARS)}${cells.join('')} ${unit}`];
+  const cells = values.map((value) => formatValue(value).padStart(VALUE_CHARS)).join('');
+  if (names.length > 1) return [`${label.padEnd(LATENCY_LABEL_CHARS)}${cells}`];
+  return [`${label.padEnd(LABEL_CHARS)}${cells} ${servingMetric(names[0] ?? '', 0)?.unit ?? ''}`];
 }

@@ -344,7 +344,10 @@ describe('a model-serving competition', () => {
     expect(message.embeds[0]?.title).toMatch(/^Passed/);
     const field = message.embeds[0]?.fields?.[0]?.value ?? '';
     expect(field).toMatch(/requests +[\d.]+ req\/s/);
-    expect(field).toMatch(/TTFT +[\d.]+ +[\d.]+ +[\d.]+ ms/);
+    expect(field).toMatch(/\nms +mean +median +p99\nTTFT +[\d.]+ +[\d.]+ +[\d.]+\n/);
+    // What a phone shows of a code block.
+    const table = /```\n?([\s\S]*?)```/.exec(field)?.[1] ?? '';
+    expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThanOrEqual(31);
     const board = await (await first.slash('/leaderboard show', { name: 'tiny_serving-dev' })).answer();
     expect(JSON.stringify(board.embeds)).toMatch(/[\d.]+ req\/s/);
     expect(JSON.stringify(board.embeds)).toContain('higher is better');
