@@ -27,6 +27,8 @@ export interface Draft {
   type?: MessageType;
   /** Extra fields that tie an answer to its interaction. */
   origin?: { metadata: APIMessageInteractionMetadata; commandName: string | undefined; user: APIUser };
+  /** The first message of a thread in a forum has the thread's own id. */
+  id?: string;
   /** The bot is still thinking: an empty message is allowed. */
   loading?: boolean;
 }
@@ -43,7 +45,7 @@ export function createMessage(
   const ephemeral = draft.visibleTo !== undefined;
   const attachments = keepFiles(files, channel.id, payload, draft.files, ephemeral);
   const message: APIMessage = {
-    id: nextSnowflake(),
+    id: draft.id ?? nextSnowflake(),
     channel_id: channel.id,
     author: draft.author,
     content: '',

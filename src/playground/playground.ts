@@ -31,6 +31,7 @@ import {
   applicationId,
   botUser,
   contestChannelId,
+  forumChannelId,
   guildId,
   organisersChannelId,
   roleIds,
@@ -56,6 +57,7 @@ export interface Playground {
   channelId: string;
   /** Seen by organisers and the bot only. */
   adminChannelId: string;
+  forumChannelId: string;
   adminRoleId: string;
   /** Admin's among them. */
   roleIds: Record<'admin' | 'creator' | 'judge' | 'participant', string>;
@@ -139,6 +141,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     guildId,
     channelId: contestChannelId,
     adminChannelId: organisersChannelId,
+    forumChannelId,
     adminRoleId,
     roleIds,
     users: [...world.people.values()].map(({ user, roleIds }) => ({

@@ -23,7 +23,12 @@ export function channelRoutes(world: World, files: FileStore): RestRoutes {
     if (stored === undefined || stored.visibleTo !== undefined) throw refusals.unknownMessage();
     return stored;
   };
-  const post = (channel: StoredChannel, payload: Json, uploads: RestCall['files']): StoredMessage => {
+  const post = (
+    channel: StoredChannel,
+    payload: Json,
+    uploads: RestCall['files'],
+    id?: string,
+  ): StoredMessage => {
     const recipient = channel.recipientId === undefined ? undefined : world.people.get(channel.recipientId);
     if (recipient?.acceptsDirectMessages === false) throw refusals.cannotDirectMessage();
     if (channel.type === ChannelType.GuildForum) throw refusals.wrongChannelType();
@@ -36,6 +41,7 @@ export function channelRoutes(world: World, files: FileStore): RestRoutes {
       author: world.botUser,
       payload: withoutEphemeral,
       files: uploads,
+      ...(id === undefined ? {} : { id }),
     });
     if (nonce !== undefined) nonces.set(nonce, stored);
     return stored;
@@ -79,8 +85,10 @@ export function channelRoutes(world: World, files: FileStore): RestRoutes {
     },
     'DELETE /channels/:channelId': ({ params }) => {
       const channel = channelOf(params);
-      world.channels.delete(channel.id);
-      world.changes.emit('channel-delete', channel);
+      // Its threads go with it.
+      for (const thread of world.channels.values())
+        if (thread.thread !== undefined && thread.parentId === channel.id) world.removeChannel(thread);
+      world.removeChannel(channel);
       return channelObject(world, channel);
     },
     'GET /channels/:channelId/messages': ({ params, query }) => {
@@ -125,7 +133,7 @@ export function channelRoutes(world: World, files: FileStore): RestRoutes {
       const thread = openThread(parent, body);
       if (parent.type !== ChannelType.GuildForum) return channelObject(world, thread);
       const first = isJson(body.message) ? body.message : {};
-      return { ...channelObject(world, thread), message: post(thread, first, uploads).message };
+      return { ...channelObject(world, thread), message: post(thread, first, uploads, thread.id).message };
     },
     'PUT /channels/:channelId/thread-members/:userId': () => undefined,
     'DELETE /channels/:channelId/thread-members/:userId': () => undefined,

@@ -6,6 +6,7 @@ export const guildId = '1100000000000000100';
 export const applicationId = '1100000000000000001';
 export const contestChannelId = '1100000000000000201';
 export const organisersChannelId = '1100000000000000202';
+export const forumChannelId = '1100000000000000203';
 export const adminRoleId = '1100000000000000301';
 const participantRoleId = '1100000000000000302';
 const botRoleId = '1100000000000000303';
@@ -95,6 +96,12 @@ export const firstChannels = [
     type: ChannelType.GuildText as const,
     name: 'contest',
     topic: 'Submit kernels, follow your runs, see who leads',
+  },
+  {
+    id: forumChannelId,
+    type: ChannelType.GuildForum as const,
+    name: 'leaderboards',
+    topic: 'A thread for each leaderboard: the statement, the deadline, and what changes',
   },
   {
     id: organisersChannelId,

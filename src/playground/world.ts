@@ -112,6 +112,11 @@ export class World {
     return channel;
   }
 
+  removeChannel(channel: StoredChannel): void {
+    this.channels.delete(channel.id);
+    this.changes.emit('channel-delete', channel);
+  }
+
   /** The direct-message channel between the bot and one person, made on first use. */
   directChannel(userId: string): StoredChannel {
     for (const channel of this.channels.values()) if (channel.recipientId === userId) return channel;
