@@ -4,6 +4,7 @@ import { admin } from './admin.ts';
 import { join } from './join.ts';
 import { judge } from './judge.ts';
 import { leaderboard } from './leaderboard.ts';
+import { notify } from './notify.ts';
 import { queue } from './queue.ts';
 import { quota } from './quota.ts';
 import { submissions } from './submissions.ts';
@@ -16,6 +17,7 @@ export const commands: Command[] = [
   submissions,
   queue,
   quota,
+  notify,
   join,
   account,
   judge,

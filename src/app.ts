@@ -242,6 +242,9 @@ async function startDiscord(
     log,
     announcementChannelId: discord.channelId,
     adminChannelId: discord.adminChannelId,
+    forumChannelId: discord.forumChannelId,
+    guildId: discord.guildId,
+    podiumSettleMs: config.podiumSettleMs,
   });
   stops.push(() => announcer.stop());
   return playground;
@@ -310,6 +313,7 @@ function playgroundDiscord(playground: Playground | null): NonNullable<Config['d
     roleIds: playground.roleIds,
     channelId: playground.channelId,
     adminChannelId: playground.adminChannelId ?? null,
+    forumChannelId: playground.forumChannelId,
     apiUrl: playground.restApi,
   };
 }

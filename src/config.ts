@@ -68,7 +68,12 @@ export const variables = {
     schema: snowflake,
   }),
   DISCORD_ADMIN_CHANNEL_ID: variable({
-    doc: 'Channel in which organisers are told about trouble with boxes. Unset: the log only.',
+    doc: 'Channel in which organisers are told about trouble with boxes and channels. Unset: the log only.',
+    should: SNOWFLAKE,
+    schema: snowflake,
+  }),
+  DISCORD_FORUM_CHANNEL_ID: variable({
+    doc: 'Forum in which each public leaderboard has a thread. Unset: no threads.',
     should: SNOWFLAKE,
     schema: snowflake,
   }),
@@ -81,6 +86,11 @@ export const variables = {
     doc: "Base address of Discord's REST API; another one only for a stand-in.",
     should: 'an http:// or https:// address such as https://discord.com/api',
     schema: address('https://discord.com/api'),
+  }),
+  HOTLAP_PODIUM_SETTLE_S: variable({
+    doc: 'Seconds that a new podium (the first three) stands before it is announced; changes meanwhile are one announcement.',
+    should: 'a whole number from 0 to 86400',
+    schema: wholeNumber(0, 86_400, 60),
   }),
   DATABASE_URL: variable({
     doc: 'PostgreSQL database to use. Unset: a PostgreSQL server of our own with its data in HOTLAP_DATA_DIR.',
@@ -229,8 +239,11 @@ export interface Config {
     roleIds: { admin: string; creator: string | null; judge: string | null; participant: string | null };
     channelId: string | null;
     adminChannelId: string | null;
+    forumChannelId: string | null;
     apiUrl: string;
   } | null;
+  /** How long a new podium stands before it is announced. */
+  podiumSettleMs: number;
   /** `url` null: the embedded server. */
   database: { url: string | null };
   dataDir: string;
@@ -334,8 +347,10 @@ export function parseConfig(env: Environment, baseDir: string = process.cwd()): 
             applicationId: values.DISCORD_APPLICATION_ID,
             channelId: values.DISCORD_CHANNEL_ID,
             adminChannelId: values.DISCORD_ADMIN_CHANNEL_ID,
+            forumChannelId: values.DISCORD_FORUM_CHANNEL_ID,
             apiUrl: values.DISCORD_API_URL,
           },
+    podiumSettleMs: values.HOTLAP_PODIUM_SETTLE_S * 1000,
     database: { url: values.DATABASE_URL },
     dataDir,
     problemsDir: path.resolve(baseDir, values.HOTLAP_PROBLEMS_DIR),

@@ -17,6 +17,7 @@ import { boardOption, choicesFrom, completeManagedBoard } from './board-options.
 import type { AdminGroup } from './group.ts';
 import { createBoard, createOptions, updateBoard } from './leaderboard-create.ts';
 import { deleteOptions, fillDeletion, openDeletion, runDeletion } from './leaderboard-delete.ts';
+import { changePodium, podiumOptions } from './leaderboard-podium.ts';
 import { pressRanking, ranking, rankingOptions } from './leaderboard-ranking.ts';
 
 const OF_ITS_SET = 'set';
@@ -75,7 +76,7 @@ export const leaderboardGroup: AdminGroup = {
           ),
       ),
     );
-    return group.addSubcommand(rankingOptions).addSubcommand(deleteOptions);
+    return group.addSubcommand(podiumOptions).addSubcommand(rankingOptions).addSubcommand(deleteOptions);
   },
 
   run: {
@@ -87,6 +88,7 @@ export const leaderboardGroup: AdminGroup = {
     archive: (interaction, context) => changeStage(interaction, context, 'archived'),
     visibility: changeVisibility,
     late: changeLate,
+    podium: changePodium,
     ranking,
     delete: runDeletion,
   },

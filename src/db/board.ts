@@ -174,6 +174,23 @@ export async function findOwnEntry(
   return row ?? null;
 }
 
+/** Who stands right before a user on a GPU type; null: nobody, or the user is not ranked there. */
+export async function findNeighbourAhead(
+  db: Db,
+  key: Track,
+  userId: string,
+): Promise<{ userId: string; userName: string; score: number | null } | null> {
+  const [row] = await db<{ userId: string; userName: string; score: number | null }[]>`
+    select e.user_id as "userId", u.name as "userName", e.shown_score as score
+    from hotlap.best_entries own
+    join hotlap.best_entries e on e.leaderboard_id = own.leaderboard_id and e.gpu_type = own.gpu_type
+      and e.sort_key < own.sort_key
+    join hotlap.users u on u.id = e.user_id
+    where own.leaderboard_id = ${key.leaderboardId} and own.gpu_type = ${key.gpuType} and own.user_id = ${userId}
+    order by e.sort_key desc, e.achieved_at desc, e.submission_id desc limit 1`;
+  return row ?? null;
+}
+
 export interface TrackSummary {
   track: string;
   entries: number;

@@ -1,8 +1,11 @@
 /**
  * Messages still owed to Discord. A row moves owed -> sent | given-up. It is claimed by pushing `not_before` ahead, so
- * that a process that dies in mid-delivery leaves a row that is due again; `dedupeKey` goes to Discord as the
- * message's nonce, which keeps the second delivery from showing twice.
+ * that a process that dies in mid-delivery leaves a row that is due again; `dedupeKey` (`nonceOf` where that is too long)
+ * goes to Discord as the message's nonce, which keeps the second delivery from showing twice.
  */
+import type { ChannelPurpose } from '../domain/board-news.ts';
+import type { Notice } from '../domain/notice.ts';
+import type { PodiumChange } from '../domain/podium.ts';
 import type { RulingEvent } from '../domain/ruling.ts';
 import type { Db } from './client.ts';
 
@@ -16,7 +19,21 @@ export type OwedMessage = {
   | { kind: 'rejudge-notice'; submissionId: null; payload: { rejudgeId: number } }
   | { kind: 'ruling-notice'; submissionId: null; payload: { rulingId: number; event: RulingEvent } }
   | { kind: 'appeal-notice'; submissionId: null; payload: { rulingId: number } }
+  | { kind: 'board-thread'; submissionId: null; payload: { leaderboardId: number } }
+  | { kind: 'thread-end'; submissionId: null; payload: { threadId: string; leaderboard: string } }
+  | {
+      kind: 'channel-trouble';
+      submissionId: null;
+      payload: { channelId: string; purpose: ChannelPurpose; words: string };
+    }
+  | { kind: 'podium'; submissionId: null; payload: { leaderboardId: number; changes: PodiumChange[] } }
+  | { kind: 'notice'; submissionId: null; payload: Notice }
 );
+
+/** Discord takes no nonce of more than 25 characters. */
+export function nonceOf(message: { id: number }): string {
+  return `hotlap-${message.id}`;
+}
 
 /** The next message that is due, hidden from other deliverers for a while. */
 export async function claimOwedMessage(db: Db): Promise<OwedMessage | null> {

@@ -8,6 +8,7 @@ import type { ChangeNote } from '../domain/audit.ts';
 import type { Mode } from '../domain/submission.ts';
 import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
+import { hurryQuotaNotices, oweQuotaNotices } from './notices.ts';
 
 /** Ranked submissions count on their own, all other modes together. */
 export const quotaCategories = ['test', 'leaderboard'] as const;
@@ -155,11 +156,13 @@ export async function useQuota(tx: Db, submissionId: number, key: QuotaKey): Pro
   await tx`
     insert into hotlap.quota_uses (submission_id, user_id, leaderboard_id, category)
     values (${submissionId}, ${key.userId}, ${key.leaderboardId}, ${key.category})`;
+  await oweQuotaNotices(tx, key.userId);
 }
 
 /** A box failed, not the code. */
 export async function giveBackQuota(tx: Db, submissionId: number): Promise<void> {
-  await tx`
+  const [use] = await tx<{ userId: string }[]>`
     update hotlap.quota_uses set given_back_at = now()
-    where submission_id = ${submissionId} and given_back_at is null`;
+    where submission_id = ${submissionId} and given_back_at is null returning user_id as "userId"`;
+  if (use) await hurryQuotaNotices(tx, use.userId);
 }

@@ -4,6 +4,7 @@ import { type JobStanding, standingOf } from '../domain/rank.ts';
 import type { Failure } from '../domain/stage-failure.ts';
 import type { JobStatus, Mode } from '../domain/submission.ts';
 import type { Db } from './client.ts';
+import { oweSubmissionNotices } from './notices.ts';
 import { giveBackQuota } from './quota.ts';
 import { refreshEntries } from './ranking.ts';
 
@@ -110,7 +111,7 @@ export async function lockBestEntries(tx: Db, leaderboardId: number): Promise<vo
   await tx`select hotlap.lock_entries(${leaderboardId}, null, false)`;
 }
 
-/** The owner's result, and an announcement where the submission is ranked on some GPU type. */
+/** The owner's result, an announcement where the submission is ranked on some GPU type, and notices that people asked for. */
 async function oweMessages(tx: Db, submissionId: number): Promise<void> {
   await tx`
     insert into hotlap.outbox (kind, submission_id, dedupe_key)
@@ -126,5 +127,6 @@ async function oweMessages(tx: Db, submissionId: number): Promise<void> {
     where s.id = ${submissionId} and l.visibility = 'public'
       and exists (select from hotlap.eligible_entries e where e.submission_id = s.id)
     on conflict (dedupe_key) do nothing`;
+  await oweSubmissionNotices(tx, submissionId);
   await tx`select pg_notify('hotlap_outbox', '')`;
 }

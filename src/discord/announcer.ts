@@ -1,8 +1,9 @@
-/** Listens to the database and keeps Discord in step with it: live replies while jobs run, owed messages afterwards. */
+/** Listens to the database and keeps Discord in step with it: live replies while jobs run, owed messages afterwards, news. */
 import type { Sql } from '../db/client.ts';
 import { listAwaitedSubmissions } from '../db/submissions.ts';
 import { deliverOwedMessages } from './delivery.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
+import { Herald } from './herald.ts';
 import { LiveReplies } from './live-reply.ts';
 
 const POLL_MS = 5000;
@@ -14,19 +15,23 @@ export interface Announcer {
 export async function startAnnouncer(parts: DeliveryParts): Promise<Announcer> {
   const live = new LiveReplies(parts.client, parts.sql, parts.log);
   const outbox = new OutboxLoop(parts);
+  const herald = new Herald(parts);
   const listeners = await listen(parts.sql, {
     hotlap_progress: (payload) => live.refresh(Number(payload)),
     hotlap_outbox: () => outbox.wake(),
+    hotlap_news: () => herald.wake(),
   });
   // What was open when an earlier process ended is watched on.
   for (const submissionId of await listAwaitedSubmissions(parts.sql)) live.refresh(submissionId);
   const poll = setInterval(() => outbox.wake(), POLL_MS);
   outbox.wake();
+  herald.wake();
   return {
     async stop() {
       clearInterval(poll);
       await Promise.all(listeners.map((listener) => listener.unlisten().catch(() => {})));
       live.stop();
+      await herald.stop();
       await outbox.stop();
     },
   };

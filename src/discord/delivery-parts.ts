@@ -11,4 +11,9 @@ export interface DeliveryParts {
   announcementChannelId: string | null;
   /** Where organisers read about boxes and appeals; null: in the log alone. */
   adminChannelId: string | null;
+  /** The forum with a thread for each board; null: there are none. */
+  forumChannelId: string | null;
+  guildId: string;
+  /** How long a new podium stands before it is announced. */
+  podiumSettleMs: number;
 }

@@ -6,6 +6,7 @@
  * trouble postpones; what Discord refuses for good is given up and logged.
  */
 import { DiscordAPIError, type RawFile } from 'discord.js';
+import { oweChannelTrouble } from '../db/board-threads.ts';
 import {
   claimOwedMessage,
   giveUpMessage,
@@ -23,7 +24,10 @@ import { noticeEmbed } from '../reports/notice-embed.ts';
 import { rejudgeNoticeEmbed } from '../reports/rejudge-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
 import { submissionEmbed, withFooter } from '../reports/submission-embed.ts';
+import { deliverBoardThread, deliverChannelTrouble, deliverThreadEnd } from './board-threads.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
+import { deliverNotice } from './notices.ts';
+import { deliverPodium } from './podium-news.ts';
 import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
 import { deliverAppealNotice, deliverRulingNotice } from './ruling-notices.ts';
 import { rerunButton } from './submission-buttons.ts';
@@ -38,23 +42,63 @@ export async function deliverOwedMessages(parts: DeliveryParts): Promise<void> {
     const message = await claimOwedMessage(parts.sql);
     if (!message) return;
     try {
-      await deliver(parts, message);
-      await markMessageSent(parts.sql, message.id);
+      const notBefore = await deliver(parts, message);
+      if (notBefore)
+        await postponeMessage(parts.sql, message.id, notBefore.getTime() - Date.now(), 'for later');
+      else await markMessageSent(parts.sql, message.id);
     } catch (error) {
       await handleFailure(parts, message, error);
     }
   }
 }
 
-async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<void> {
-  if (message.kind === 'box-notice') {
-    if (parts.adminChannelId === null) return;
-    const body = { embeds: [boxNoticeEmbed(message.payload)] };
-    return sendToChannel(parts.client, parts.adminChannelId, body, message.dedupeKey);
+/** A Date: it is for then. */
+async function deliver(parts: DeliveryParts, message: OwedMessage): Promise<Date | null> {
+  if (message.kind === 'notice') return deliverNotice(parts, message);
+  await deliverNow(parts, message);
+  return null;
+}
+
+async function deliverNow(
+  parts: DeliveryParts,
+  message: Exclude<OwedMessage, { kind: 'notice' }>,
+): Promise<void> {
+  switch (message.kind) {
+    case 'box-notice':
+      return deliverBoxNotice(parts, message);
+    case 'rejudge-notice':
+      return deliverRejudgeNotice(parts, message);
+    case 'ruling-notice':
+      return deliverRulingNotice(parts, message);
+    case 'appeal-notice':
+      return deliverAppealNotice(parts, message);
+    case 'board-thread':
+      return deliverBoardThread(parts, message);
+    case 'thread-end':
+      return deliverThreadEnd(parts, message);
+    case 'channel-trouble':
+      return deliverChannelTrouble(parts, message);
+    case 'podium':
+      return deliverPodium(parts, message);
+    case 'result':
+    case 'announcement':
+      return deliverOutcome(parts, message);
   }
-  if (message.kind === 'rejudge-notice') return deliverRejudgeNotice(parts, message);
-  if (message.kind === 'ruling-notice') return deliverRulingNotice(parts, message);
-  if (message.kind === 'appeal-notice') return deliverAppealNotice(parts, message);
+}
+
+async function deliverBoxNotice(
+  { client, adminChannelId }: DeliveryParts,
+  message: Extract<OwedMessage, { kind: 'box-notice' }>,
+): Promise<void> {
+  if (adminChannelId === null) return;
+  const body = { embeds: [boxNoticeEmbed(message.payload)] };
+  await sendToChannel(client, adminChannelId, body, message.dedupeKey);
+}
+
+async function deliverOutcome(
+  parts: DeliveryParts,
+  message: Extract<OwedMessage, { kind: 'result' | 'announcement' }>,
+): Promise<void> {
   const target = await findReplyTarget(parts.sql, message.submissionId);
   const view = await findSubmissionView(parts.sql, message.submissionId, message.kind === 'result');
   if (!view) throw new Error(`submission ${message.submissionId} is not there`);
@@ -143,6 +187,13 @@ async function handleFailure(parts: DeliveryParts, message: OwedMessage, error: 
   if (refused || message.attempts >= MAX_ATTEMPTS) {
     parts.log.error(log, 'message given up');
     await giveUpMessage(parts.sql, message.id, text);
+    // A removed channel: whoever can name another one reads so.
+    if (refused && message.kind === 'announcement' && parts.announcementChannelId !== null)
+      await oweChannelTrouble(parts.sql, {
+        channelId: parts.announcementChannelId,
+        purpose: 'announcements',
+        words: error.message,
+      });
     return;
   }
   const delayMs = Math.min(1000 * 2 ** message.attempts, 300_000);

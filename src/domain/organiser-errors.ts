@@ -146,6 +146,11 @@ export const organiserErrors = {
     text: 'You are banned from making submissions{until}.{reason}',
     next: 'An organiser can tell you more.',
   },
+  'still-unreachable': {
+    status: 403,
+    text: 'Discord still takes no message from Hotlap to you.',
+    next: 'Allow direct messages from members of this server (its menu, Privacy Settings), and unblock Hotlap if you have blocked it; then press **Try again**.',
+  },
   'not-accepting': {
     status: 503,
     text: 'No submissions are taken at the moment.{message}',

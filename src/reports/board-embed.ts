@@ -154,7 +154,7 @@ export function boardListEmbed(boards: BoardSummary[]): APIEmbed {
 }
 
 /** Problem sets write the year 2100 for "never". */
-function isReal(deadline: Date | null): deadline is Date {
+export function isReal(deadline: Date | null): deadline is Date {
   return deadline !== null && deadline.getUTCFullYear() < 2100;
 }
 
@@ -229,7 +229,7 @@ function caseFields(task: Task): APIEmbedField[] {
 const RULE_CHARS = 900;
 
 /** Whole sentences, as many as fit. */
-function rankingText(rule: RankingRule, task: Task): string {
+export function rankingText(rule: RankingRule, task: Task): string {
   const shown: string[] = [];
   for (const sentence of rankingSentences(rule, task)) {
     if ([...shown, sentence].join('\n').length > RULE_CHARS) return [...shown, '…'].join('\n');

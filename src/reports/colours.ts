@@ -5,4 +5,5 @@ export const colours = {
   good: 0x23a55a,
   bad: 0xf23f43,
   ours: 0xf0b232,
+  podium: 0xfee75c,
 } as const;

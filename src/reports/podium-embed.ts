@@ -1,0 +1,116 @@
+/** A podium that has changed: who stands where now, whom they have passed, and by how much. */
+import type { APIEmbed } from 'discord-api-types/v10';
+import type { PodiumChange, PodiumPlace } from '../domain/podium.ts';
+import { colours } from './colours.ts';
+import { cut, plain } from './markdown.ts';
+import { formatScore } from './measure.ts';
+
+const medals = ['🥇', '🥈', '🥉'];
+const MAX_GPUS = 6;
+
+export interface PodiumNews {
+  leaderboard: string;
+  scoreAscending: boolean;
+  unit: string;
+  changes: PodiumChange[];
+}
+
+export function podiumEmbed(news: PodiumNews): APIEmbed {
+  const [only, another] = news.changes;
+  const blocks = news.changes.slice(0, MAX_GPUS).map((change) => podiumText(news, change));
+  const more = news.changes.length > MAX_GPUS ? [`and ${news.changes.length - MAX_GPUS} more GPU types`] : [];
+  return {
+    title: cut(only && !another ? titleOf(news, only) : `🏆 New podiums on ${plain(news.leaderboard)}`, 256),
+    color: colours.podium,
+    description: cut(
+      [
+        ...blocks.map((text, index) =>
+          another ? `**${plain(news.changes[index]?.gpuType ?? '')}**\n${text}` : text,
+        ),
+        ...more,
+      ].join('\n\n'),
+      4096,
+    ),
+    footer: {
+      text: `${news.scoreAscending ? 'lower' : 'higher'} is better · /leaderboard show name:${news.leaderboard}`,
+    },
+  };
+}
+
+function titleOf({ leaderboard }: PodiumNews, { gpuType, before, after }: PodiumChange): string {
+  const where = `${plain(leaderboard)} · ${plain(gpuType)}`;
+  const leader = after[0];
+  if (!leader || after[1]?.rank === 1 || leader.userId === before[0]?.userId)
+    return `🏆 New podium on ${where}`;
+  const name = plain(cut(leader.userName, 60));
+  return before.length === 0 ? `🏆 ${name} opens ${where}` : `🏆 ${name} leads ${where}`;
+}
+
+function podiumText(news: PodiumNews, change: PodiumChange): string {
+  const { before, after } = change;
+  const lines = after.map((place) => placeLine(news, change, place));
+  const off = before.filter(({ userId }) => !after.some((place) => place.userId === userId));
+  const left = off.map((place) => `${person(place)} (was ${ordinal(place.rank)})`);
+  return [
+    ...(lines.length > 0 ? lines : ['Nobody is ranked any more.']),
+    ...(left.length > 0 ? [`Off the podium: ${left.join(', ')}`] : []),
+  ].join('\n');
+}
+
+function placeLine(news: PodiumNews, change: PodiumChange, place: PodiumPlace): string {
+  const medal = medals[place.rank - 1] ?? `**${place.rank}.**`;
+  return [
+    `${medal} ${person(place)} **${formatScore(place.score, news.unit)}**`,
+    ...(place.provisional ? ['provisional'] : []),
+    ...moveText(news, change, place),
+  ].join(' · ');
+}
+
+function moveText(news: PodiumNews, { before, after }: PodiumChange, place: PodiumPlace): string[] {
+  const old = before.find(({ userId }) => userId === place.userId);
+  if (old && old.rank < place.rank) return [`▼ from ${ordinal(old.rank)}`];
+  if (old && old.rank === place.rank) return [];
+  const from = old ? `▲ from ${ordinal(old.rank)}` : before.length === 0 ? '' : 'new here';
+  const past = passed(before, after, place);
+  const words = [
+    ...(from === '' ? [] : [from]),
+    ...(past ? [`past ${person(past)}${margin(news, place, past)}`] : []),
+  ];
+  return words.length > 0 ? [words.join(', ')] : [];
+}
+
+/** Who stood on that place, or the next one that is now behind; with their score of now where they are still in sight. */
+function passed(before: PodiumPlace[], after: PodiumPlace[], place: PodiumPlace): PodiumPlace | null {
+  const rankNow = (userId: string) => after.find((other) => other.userId === userId)?.rank ?? Infinity;
+  const behind = before.filter(
+    ({ userId, rank }) => userId !== place.userId && rank >= place.rank && rankNow(userId) > place.rank,
+  );
+  const [first] = behind;
+  if (!first) return null;
+  return after.find(({ userId }) => userId === first.userId) ?? first;
+}
+
+/** Only where the one is better by the scores that are shown: somebody may have been taken out instead. */
+function margin({ scoreAscending, unit }: PodiumNews, winner: PodiumPlace, loser: PodiumPlace): string {
+  if (winner.score === null || loser.score === null) return '';
+  const ahead = (scoreAscending ? 1 : -1) * (loser.score - winner.score);
+  if (ahead <= 0) return '';
+  return ` by ${formatScore(ahead, unit)} (${percentText((100 * ahead) / Math.abs(loser.score))})`;
+}
+
+/** Two digits are enough to say how close it is. */
+export function percentText(percent: number): string {
+  return `${percent >= 10 ? percent.toFixed(0) : Number(percent.toPrecision(2))} %`;
+}
+
+/** Accounts of other providers than Discord cannot be mentioned. */
+export function person({ userId, userName }: { userId: string; userName: string }): string {
+  return /^\d+$/.test(userId) ? `<@${userId}>` : `**${plain(cut(userName, 60))}**`;
+}
+
+/** 1st, 2nd, 3rd, 11th, 21st */
+export function ordinal(rank: number): string {
+  const ending = { one: 'st', two: 'nd', few: 'rd', other: 'th', zero: 'th', many: 'th' };
+  return `${rank}${ending[ordinals.select(rank)]}`;
+}
+const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
