@@ -50,6 +50,8 @@ export interface Guards {
   optionalUser: onRequestAsyncHookHandler;
   /** Sets `request.admin`. */
   admin: onRequestAsyncHookHandler;
+  /** Either or both, where their headers are sent; nobody in particular else. A wrong one is refused all the same. */
+  viewer: onRequestAsyncHookHandler;
 }
 
 const MAX_TOKEN_LENGTH = 500;
@@ -73,6 +75,11 @@ export function guards(
     const user = isToken(token) ? await patiently(() => find(token)) : null;
     return user ? { ...user, by } : refuse(request, 'Invalid or unauthorized auth header');
   };
+  const findAdmin = async (request: FastifyRequest, header: string): Promise<Admin> => {
+    const token = /^Bearer (\S+)$/.exec(header)?.[1] ?? '';
+    const admin = isToken(token) ? await accounts.findAdmin(token) : null;
+    return admin ?? refuse(request, 'Invalid admin token');
+  };
   return {
     async user(request) {
       request.caller = await find(request);
@@ -93,9 +100,13 @@ export function guards(
     async admin(request) {
       const header = headerOf(request, 'authorization');
       if (header === null) throw new Refusal(401, 'unauthorized', 'Missing Authorization header');
-      const token = /^Bearer (\S+)$/.exec(header)?.[1] ?? '';
-      request.admin = isToken(token) ? await accounts.findAdmin(token) : null;
-      if (!request.admin) await refuse(request, 'Invalid admin token');
+      request.admin = await findAdmin(request, header);
+    },
+    async viewer(request) {
+      request.caller = await find(request);
+      const header = headerOf(request, 'authorization');
+      // What a proxy before us asks for may come along.
+      if (header?.startsWith('Bearer ')) request.admin = await findAdmin(request, header);
     },
   };
 }

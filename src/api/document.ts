@@ -26,6 +26,7 @@ export async function describeApi(server: Server): Promise<void> {
         { name: 'submit', description: 'Sending code' },
         { name: 'submissions', description: 'What became of it' },
         { name: 'boards', description: 'Leaderboards and who stands where' },
+        { name: 'reports', description: 'Boards, entries and runs over time' },
         { name: 'accounts', description: 'Linking a command line' },
         { name: 'admin', description: 'For organisers' },
         { name: 'operation', description: 'For whoever runs the server' },
@@ -84,6 +85,7 @@ export const security = {
   cliUser: [{ cli: [] }],
   optionalUser: [{}, { cli: [] }, { web: [] }],
   admin: [{ admin: [] }],
+  viewer: [{}, { cli: [] }, { web: [] }, { admin: [] }],
   adminAndUser: [
     { admin: [], cli: [] },
     { admin: [], web: [] },

@@ -123,6 +123,9 @@ export function answerTo(error: unknown, requestId: string): ErrorAnswer & { isB
   if (code === '23503') {
     return answer(409, 'gone', 'Something that the request refers to was deleted meanwhile. Try again.');
   }
+  if (code === '57014') {
+    return answer(503, 'too-slow', 'This took too long. Ask for less at once, or try again.', RETRY_S);
+  }
   // Class 22, data exception: a value that PostgreSQL cannot take, such as a NUL character in a name.
   if (/^22\d/.test(String(code))) return answer(422, 'invalid', 'A value of the request cannot be used.');
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {

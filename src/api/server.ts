@@ -30,13 +30,19 @@ import { adminLimitRoutes } from './routes/admin-limits.ts';
 import { adminOperationRoutes } from './routes/admin-operation.ts';
 import { adminRejudgeRoutes } from './routes/admin-rejudges.ts';
 import { adminSubmissionRoutes } from './routes/admin-submissions.ts';
-import { adminTokenRoutes } from './routes/admin-tokens.ts';
 import { authRoutes } from './routes/auth.ts';
 import { boardRoutes } from './routes/boards.ts';
 import { healthRoutes } from './routes/health.ts';
 import { joinRoutes } from './routes/join.ts';
 import { ownSubmissionRoutes } from './routes/own-submissions.ts';
 import { ownTraceRoutes } from './routes/own-traces.ts';
+import { reportBoardRoutes } from './routes/reports-board.ts';
+import { reportGlobalRoutes } from './routes/reports-global.ts';
+import { reportHistoryRoutes } from './routes/reports-history.ts';
+import { reportModelRoutes } from './routes/reports-models.ts';
+import { reportParamRoutes } from './routes/reports-params.ts';
+import { reportPredictionRoutes } from './routes/reports-predictions.ts';
+import { reportStatsRoutes } from './routes/reports-stats.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { takeMultipart } from './upload.ts';
 
@@ -74,6 +80,7 @@ const HEADERS_TIMEOUT_MS = 30_000;
 const BODY_TIMEOUT_MS = 120_000;
 const HANDLER_TIMEOUT_MS = 30_000;
 const READS_AT_ONCE = 3;
+const REPORTS_AT_ONCE = 2;
 const CLOSE_PATIENCE_MS = 10_000;
 const BODY_LIMIT = 256 * 1024;
 const MAX_PARAM_LENGTH = 200;
@@ -156,6 +163,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     limits,
     queue: new QueueView(parts.sql),
     reads,
+    reportReads: readGate(REPORTS_AT_ONCE),
     progress,
     metrics,
     exportsDir: parts.exportsDir,
@@ -165,6 +173,13 @@ async function buildServer(parts: ApiParts): Promise<Server> {
   for (const routes of [
     healthRoutes,
     boardRoutes,
+    reportBoardRoutes,
+    reportModelRoutes,
+    reportGlobalRoutes,
+    reportParamRoutes,
+    reportStatsRoutes,
+    reportHistoryRoutes,
+    reportPredictionRoutes,
     ownSubmissionRoutes,
     ownTraceRoutes,
     submitRoutes,
@@ -177,7 +192,6 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     adminExportRoutes,
     adminLeaderboardRoutes,
     adminRejudgeRoutes,
-    adminTokenRoutes,
     adminAuditRoutes,
   ]) {
     routes(server, routeParts);

@@ -5,7 +5,9 @@
  * Old states are thinned, not dropped: after 30 days what stood at a midnight (UTC) is left, after a year what stood at
  * the midnight of a Monday. A question about such a time is answered for the midnight before it.
  */
+import type { BoardEntry, Viewer } from '../domain/submission.ts';
 import type { Db, Sql } from './client.ts';
+import { isTheirs } from './measurements.ts';
 
 const FULL_DAYS = 30;
 const DAILY_DAYS = 365;
@@ -34,6 +36,17 @@ export async function settledMoment(db: Db, at: Date): Promise<Date> {
         and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('entries', 0)
     )) as moment`;
   return row?.moment ?? at;
+}
+
+/** The moment for which a question about `at` is answered, to tell whoever asked. */
+export async function findKeptMoment(db: Db, at: Date): Promise<Date> {
+  const [row] = await db<{ at: Date }[]>`select ${keptMoment(db, at)} as at`;
+  return row?.at ?? at;
+}
+
+/** Whether what was there a day before it is another moment than the one that is kept for it. */
+export function isKeptDaily(at: Date, now: Date): boolean {
+  return now.getTime() - at.getTime() < (DAILY_DAYS - 1) * 86_400_000;
 }
 
 /** Takes out states that stood at none of the kept moments. Returns how many. */
@@ -65,16 +78,19 @@ export async function foldTallies(sql: Sql): Promise<void> {
     group by 1, 2, 3 having sum(entries) <> 0`;
 }
 
-export interface HistoryPoint {
-  userId: string;
-  userName: string;
+interface EntryState {
   submissionId: number;
-  /** Null where it is not for everybody. */
+  /** Null where it is not for whoever asks. */
   score: number | null;
   provisional: boolean;
   since: Date;
   /** Null: it stands. */
   until: Date | null;
+}
+
+export interface HistoryPoint extends EntryState {
+  userId: string;
+  userName: string;
 }
 
 /** Every state that these users' entries had on a track between two times, by user and time. */
@@ -89,4 +105,61 @@ export async function listEntryHistory(
     where h.leaderboard_id = ${of.leaderboardId} and h.track = ${of.track} and h.user_id = any(${of.userIds})
       and h.since <= ${of.to} and h.until > ${of.from}
     order by h.user_id, h.since`;
+}
+
+/** Since when there has been anybody on a track; null: there never was. */
+export async function findTrackStart(
+  db: Db,
+  track: { leaderboardId: number; name: string },
+): Promise<Date | null> {
+  const [row] = await db<{ since: Date | null }[]>`
+    select min(h.since) as since from hotlap.board_history h
+    where h.leaderboard_id = ${track.leaderboardId} and h.track = ${track.name}`;
+  return row?.since ?? null;
+}
+
+export interface SubmissionState extends EntryState, Pick<BoardEntry, 'recent' | 'steady' | 'anchor'> {
+  track: string;
+  /** Where it stood when this state began; of states that were thinned, at the first midnight that is kept. */
+  rank: number;
+  /** Where the next page begins. */
+  cursor: StateCursor;
+}
+
+export interface StateCursor {
+  /** As PostgreSQL writes it: a Date has no microseconds. */
+  since: string;
+  track: string;
+}
+
+/** What one submission was on the tracks of its board, newest first; null for `track`: on all of them. */
+export async function listSubmissionStates(
+  db: Db,
+  of: { submissionId: number; track: string | null; viewer: Viewer | null },
+  page: { limit: number; after: StateCursor | null },
+): Promise<{ items: SubmissionState[]; total: number }> {
+  const where = db`
+    h.submission_id = ${of.submissionId} ${of.track === null ? db`` : db`and h.track = ${of.track}`}`;
+  const [count] = await db<{ total: number }[]>`
+    select count(*) as total from hotlap.board_history h where ${where}`;
+  const items = await db<SubmissionState[]>`
+    select h.track, h.submission_id as "submissionId", h.recent, h.steady, h.anchor, h.provisional, h.since,
+      coalesce(h.shown_score, case when ${isTheirs(db, of.viewer)} then h.score end) as score,
+      nullif(h.until, 'infinity') as until, json_build_object('since', h.since::text, 'track', h.track) as cursor, (
+        select 1 + count(*) from hotlap.board_history o
+        where o.leaderboard_id = h.leaderboard_id and o.track = h.track and o.sort_key < h.sort_key
+          and o.since <= kept.at and o.until > kept.at) as rank
+    from hotlap.board_history h
+    join hotlap.submissions s on s.id = h.submission_id
+    cross join lateral (
+      select case
+        when h.since >= now() - make_interval(days => ${FULL_DAYS}) then h.since
+        when h.since >= now() - make_interval(days => ${DAILY_DAYS})
+          then date_trunc('day', h.since - interval '1 microsecond', 'UTC') + interval '1 day'
+        else date_trunc('week', h.since - interval '1 microsecond', 'UTC') + interval '7 days' end as at
+    ) kept
+    where ${where}
+      ${page.after === null ? db`` : db`and (h.since, h.track) < (${page.after.since}::text::timestamptz, ${page.after.track})`}
+    order by h.since desc, h.track desc limit ${page.limit}`;
+  return { items, total: count?.total ?? 0 };
 }

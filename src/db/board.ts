@@ -23,15 +23,16 @@ export async function listBoardEntries(
   page: { limit: number; offset: number },
   asOf: Date | null = null,
 ): Promise<{ entries: BoardEntry[]; total: number }> {
-  const [count] = await (asOf === null
-    ? db<{ total: number }[]>`
-        select coalesce(sum(entries), 0)::bigint as total from hotlap.board_tallies
-        where leaderboard_id = ${key.leaderboardId} and track = ${key.gpuType}`
-    : db<
-        { total: number }[]
-      >`select count(*) as total from hotlap.board_history h where ${stood(db, key, asOf)}`);
-  const entries = await withVersions(db, key, pageOf(db, key, page, asOf));
-  return { entries, total: count?.total ?? 0 };
+  const total = await countTrack(db, key, asOf);
+  return { entries: await withVersions(db, key, pageOf(db, key, page, asOf)), total };
+}
+
+/** How many entries a track has, or had. */
+export async function countTrack(db: Db, key: Track, asOf: Date | null): Promise<number> {
+  if (asOf === null) return countBoardEntries(db, key, null);
+  const [row] = await db<{ total: number }[]>`
+    select count(*) as total from hotlap.board_history h where ${stood(db, key, asOf)}`;
+  return row?.total ?? 0;
 }
 
 /** A page of a GPU type with the files that its entries came from: what the HTTP API shows, as quickly as it can be. */
@@ -66,18 +67,14 @@ export interface BoardFile {
   submittedAt: Date;
 }
 
-export interface BoardRow extends BoardEntry, BoardFile {
-  /** As PostgreSQL writes them. */
-  sortKey: string;
-  achievedAtText: string;
-}
+type BoardRow = BoardEntry & BoardFile;
 
-/** Where a page ended, to go on there. The board is read as it was when the first page was. */
+/**
+ * Where a page ended, to go on there. The board is read as it was when the first page was. What the entry sorts by is looked
+ * up again: it may be secret, and a cursor is handed out.
+ */
 export interface BoardCursor {
   asOf: Date;
-  /** As PostgreSQL writes them: a Date has no microseconds, and whoever is cut off there comes again. */
-  sortKey: string;
-  achievedAt: string;
   submissionId: number;
   /** How many entries came before the next one, and the rank of the last one. */
   seen: number;
@@ -86,40 +83,47 @@ export interface BoardCursor {
 
 /**
  * A page by cursor: nobody comes twice or is left out, whatever is ranked meanwhile. Null for `after`: the first page, of
- * the board as it was at `asOf`, or just before what is being written at that moment. `next` is null on the last page.
+ * the board as it was at `asOf`, or just before what is being written at that moment. `next` is null on the last page. Null: what
+ * `after` stood on is gone.
  */
 export async function listBoardFrom(
   db: Db,
   key: Track,
   from: { asOf: Date; after: BoardCursor | null },
   limit: number,
-): Promise<{ entries: BoardEntry[]; next: BoardCursor | null }> {
+): Promise<{ asOf: Date; entries: BoardEntry[]; next: BoardCursor | null } | null> {
   const { after } = from;
   const asOf = after === null ? await settledMoment(db, from.asOf) : after.asOf;
   const seen = after?.seen ?? 0;
+  // As PostgreSQL writes them: a Date has no microseconds, and whoever is cut off there comes again.
+  const [last] =
+    after === null
+      ? []
+      : await db<{ sortKey: string; achievedAt: string }[]>`
+          select h.sort_key::text as "sortKey", h.achieved_at::text as "achievedAt" from hotlap.board_history h
+          where ${stood(db, key, asOf)} and h.submission_id = ${after.submissionId}`;
+  if (after !== null && !last) return null;
   const rows = await withVersions(
     db,
     key,
     db`
-      select page.*, case when page.sort_key = ${after?.sortKey ?? '{}'}::text::float8[] then ${after?.rank ?? 1}::bigint
+      select page.*, case when page.sort_key = ${last?.sortKey ?? '{}'}::text::float8[] then ${after?.rank ?? 1}::bigint
         else place + ${seen} end as rank
       from (
         select e.*, rank() over (order by e.sort_key) as place from (
           ${rowsOf(db, key, asOf)}
-          ${after === null ? db`` : db`and (h.sort_key, h.achieved_at, h.submission_id) > (${after.sortKey}::text::float8[], ${after.achievedAt}::text::timestamptz, ${after.submissionId})`}
+          ${after && last ? db`and (h.sort_key, h.achieved_at, h.submission_id) > (${last.sortKey}::text::float8[], ${last.achievedAt}::text::timestamptz, ${after.submissionId})` : db``}
           order by sort_key, achieved_at, submission_id limit ${limit + 1}
         ) e
       ) page`,
   );
   const entries = rows.slice(0, limit);
-  const last = entries.at(-1);
-  const next = rows.length > limit && last ? cursorAfter(last, asOf, seen + limit) : null;
-  return { entries, next };
-}
-
-function cursorAfter(last: BoardRow, asOf: Date, seen: number): BoardCursor {
-  const { sortKey, achievedAtText: achievedAt, submissionId, rank } = last;
-  return { asOf, sortKey, achievedAt, submissionId, seen, rank };
+  const end = entries.at(-1);
+  const next =
+    rows.length > limit && end
+      ? { asOf, submissionId: end.submissionId, rank: end.rank, seen: seen + limit }
+      : null;
+  return { asOf, entries, next };
 }
 
 /** Places at an earlier moment, by user; whoever was not ranked then is not in it. */
@@ -244,7 +248,7 @@ async function withVersions(db: Db, key: Track, page: PendingQuery<Row[]>): Prom
   return db<BoardRow[]>`
     select ranked.rank, ranked.user_id as "userId", about.name as "userName", ranked.submission_id as "submissionId",
       ranked.shown_score as score, ranked.recent, ranked.steady, ranked.anchor, ranked.provisional,
-      ranked.achieved_at as "achievedAt", ranked.sort_key::text as "sortKey", ranked.achieved_at::text as "achievedAtText",
+      ranked.achieved_at as "achievedAt",
       about.file_name as "fileName", about.created_at as "submittedAt", about.old_version as "oldVersion"
     from (${page}) ranked
     cross join lateral (

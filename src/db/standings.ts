@@ -93,30 +93,121 @@ export async function listStandings(db: Db, submissionId: number, withSecrets: b
   });
 }
 
-/** Who has sent ranked work for a GPU type of a board and has no entry there, with the newest submission and its reason. */
+/** Of many submissions on one GPU type: rank, and what they lack. Those that were not sent there are left out. */
+export async function listStandingsOn(
+  db: Db,
+  gpuType: string,
+  submissionIds: number[],
+): Promise<Map<number, Pick<Standing, 'rank' | 'notRanked'>>> {
+  const rows = await db<Facts[]>`
+    ${facts(db)} from hotlap.submissions s ${joins(db)}
+    where s.id = any(${submissionIds}) and g.gpu_type = ${gpuType}`;
+  return new Map(rows.map((row) => [row.submissionId, { rank: row.rank, notRanked: reasonOf(row) }]));
+}
+
+export interface Unranked {
+  userId: string;
+  userName: string;
+  /** The newest of theirs that could have been ranked. */
+  submissionId: number;
+  reason: NotRanked;
+}
+
+/** Submissions up to `upTo` alone, so that nobody comes twice who sends something meanwhile; `before`: the next page. */
+export interface UnrankedPage {
+  limit: number;
+  upTo: number;
+  before: number;
+}
+
+/** Who has sent ranked work for a track and has no entry there, with the newest submission and its reason, newest first. */
 export async function listUnranked(
   db: Db,
-  key: { leaderboardId: number; gpuType: string },
-  page: { limit: number; offset: number },
-): Promise<{ userId: string; userName: string; submissionId: number; reason: NotRanked }[]> {
-  const rows = await db<Facts[]>`
-    ${facts(db)}
-    from (
-      select distinct on (s.user_id) s.* from hotlap.submissions s
-      where s.leaderboard_id = ${key.leaderboardId} and s.mode = 'leaderboard'
-        and exists (select from hotlap.jobs j where j.submission_id = s.id and j.gpu_type = ${key.gpuType})
-        and not exists (select from hotlap.best_entries b
-          where b.leaderboard_id = ${key.leaderboardId} and b.gpu_type = ${key.gpuType} and b.user_id = s.user_id)
-      order by s.user_id, s.id desc
-    ) s ${joins(db)}
-    where g.gpu_type = ${key.gpuType}
-    order by s.id desc limit ${page.limit} offset ${page.offset}`;
-  return rows.map((row) => ({
+  key: { leaderboardId: number; track: string; isComposite: boolean },
+  page: UnrankedPage,
+): Promise<{ people: Unranked[]; total: number }> {
+  return key.isComposite ? listIncomplete(db, key, page) : listUnrankedOnGpu(db, key, page);
+}
+
+const hasNoEntry = (db: Db, key: { leaderboardId: number; track: string }) => db`
+  not exists (select from hotlap.board_entries b
+    where b.leaderboard_id = ${key.leaderboardId} and b.track = ${key.track} and b.user_id = u.id)`;
+
+async function listUnrankedOnGpu(
+  db: Db,
+  key: { leaderboardId: number; track: string },
+  page: UnrankedPage,
+): Promise<{ people: Unranked[]; total: number }> {
+  const [gpuType = '', category = ''] = key.track.split(' / ');
+  const isLanguage = category !== '' && !category.startsWith('shape ');
+  const rows = await db<(Facts & { total: number })[]>`
+    with newest as materialized (
+      -- Person by person: each look-up is one of an index, and a board has far fewer people than submissions.
+      select n.id from hotlap.users u cross join lateral (
+        select s.id from hotlap.submissions s
+        where s.user_id = u.id and s.leaderboard_id = ${key.leaderboardId} and s.mode = 'leaderboard'
+          and s.id <= ${page.upTo} ${isLanguage ? db`and s.language = ${category}` : db``}
+          and exists (select from hotlap.jobs j where j.submission_id = s.id and j.gpu_type = ${gpuType})
+        order by s.id desc limit 1
+      ) n
+      where ${hasNoEntry(db, key)}
+    )
+    ${facts(db)}, (select count(*) from newest) as total
+    from (select id from newest where id < ${page.before} order by id desc limit ${page.limit}) chosen
+    join hotlap.submissions s on s.id = chosen.id ${joins(db)}
+    where g.gpu_type = ${gpuType}
+    order by s.id desc`;
+  const people = rows.map((row) => ({
     userId: row.userId,
     userName: row.userName,
     submissionId: row.submissionId,
     reason: reasonOf(row) ?? notRanked('no-score'),
   }));
+  return { people, total: rows[0]?.total ?? 0 };
+}
+
+/** Who is ranked on some member of a composite, and not on each. */
+async function listIncomplete(
+  db: Db,
+  key: { leaderboardId: number; track: string },
+  page: UnrankedPage,
+): Promise<{ people: Unranked[]; total: number }> {
+  const rows = await db<
+    (Omit<Unranked, 'reason'> & { total: number; board: string | null; gpuType: string; here: boolean })[]
+  >`
+    with member as materialized (
+      select * from hotlap.composite_members where leaderboard_id = ${key.leaderboardId} and track = ${key.track}
+    ), incomplete as materialized (
+      select u.id, u.name, max(e.submission_id) as submission_id
+      from member m
+      join hotlap.best_entries e on e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type
+      join hotlap.users u on u.id = e.user_id
+      where e.submission_id <= ${page.upTo} and ${hasNoEntry(db, key)}
+      group by u.id, u.name
+    )
+    select i.id as "userId", i.name as "userName", i.submission_id as "submissionId", missing.*,
+      (select count(*) from incomplete) as total
+    from incomplete i
+    left join lateral (
+      select l.name as board, m.gpu_type as "gpuType", l.id = ${key.leaderboardId} as here
+      from member m join hotlap.leaderboards l on l.id = m.member_leaderboard_id
+      where not exists (select from hotlap.best_entries e
+        where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type and e.user_id = i.id)
+      order by m.position limit 1
+    ) missing on true
+    where i.submission_id < ${page.before} order by i.submission_id desc limit ${page.limit}`;
+  const people = rows.map(({ board, gpuType, here, total: _total, ...person }) => ({
+    ...person,
+    reason: memberMissing(board === null ? null : { board, gpuType, here }),
+  }));
+  return { people, total: rows[0]?.total ?? 0 };
+}
+
+/** Null: a member whose board is gone. */
+function memberMissing(member: { board: string; gpuType: string; here: boolean } | null): NotRanked {
+  if (member === null) return notRanked('member-missing', { member: 'a board that is gone' });
+  const where = member.here ? member.gpuType : `${member.gpuType} of ${member.board}`;
+  return notRanked('member-missing', { member: where });
 }
 
 /** Why a person is not on a track: what their newest ranked submission lacks. Null: they are on it. */
@@ -129,17 +220,14 @@ export async function findReason(
     select 1 from hotlap.board_entries e
     where e.leaderboard_id = ${key.leaderboardId} and e.track = ${key.track} and e.user_id = ${userId}`;
   if (entry) return null;
-  const [member] = await db<{ leaderboard: string; gpuType: string; here: boolean }[]>`
-    select l.name as leaderboard, m.gpu_type as "gpuType", l.id = ${key.leaderboardId} as here
+  const [member] = await db<{ board: string; gpuType: string; here: boolean }[]>`
+    select l.name as board, m.gpu_type as "gpuType", l.id = ${key.leaderboardId} as here
     from hotlap.composite_members m join hotlap.leaderboards l on l.id = m.member_leaderboard_id
     where m.leaderboard_id = ${key.leaderboardId} and m.track = ${key.track}
       and not exists (select from hotlap.best_entries e
         where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type and e.user_id = ${userId})
     order by m.position limit 1`;
-  if (member) {
-    const where = member.here ? member.gpuType : `${member.gpuType} of ${member.leaderboard}`;
-    return notRanked('member-missing', { member: where });
-  }
+  if (member) return memberMissing(member);
   const [gpu = ''] = key.track.split(' / ');
   const [row] = await db<Facts[]>`
     ${facts(db)} from hotlap.submissions s ${joins(db)}

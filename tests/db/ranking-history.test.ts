@@ -1,6 +1,6 @@
 /** Boards as they were, how people moved, who was taken out, and ranks that are counted without counting. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listBoardEntries, listBoardFrom, listRankChanges } from '../../src/db/board.ts';
+import { type BoardCursor, listBoardEntries, listBoardFrom, listRankChanges } from '../../src/db/board.ts';
 import { foldTallies, listEntryHistory, thinHistory } from '../../src/db/board-history.ts';
 import { setSubmissionInvalid, setUserInvalid } from '../../src/db/invalidations.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
@@ -143,6 +143,7 @@ describe('a board as it was', () => {
         { asOf, after },
         3,
       );
+      if (page === null) throw new Error('nothing was deleted');
       seen.push(...page.entries.map((entry): [string, number] => [entry.userId, entry.rank]));
       // Somebody from the end comes to the front, somebody new does as well, and somebody goes.
       await ranked(board, { user: people[6] as Person, score: 1 - pages / 10 });
@@ -163,8 +164,16 @@ describe('a board as it was', () => {
       people.push(makeUser());
       ids.push(await ranked(board, { user: people.at(-1) as Person, score: 1 + i }));
     }
-    const page = (after: Awaited<ReturnType<typeof listBoardFrom>>['next']) =>
-      listBoardFrom(database.sql, key(board), { asOf: new Date(Date.now() + 1000), after }, 2);
+    const page = async (after: BoardCursor | null) => {
+      const read = await listBoardFrom(
+        database.sql,
+        key(board),
+        { asOf: new Date(Date.now() + 1000), after },
+        2,
+      );
+      if (read === null) throw new Error('nothing was deleted');
+      return read;
+    };
     const written = Promise.withResolvers<void>();
     const listed = Promise.withResolvers<void>();
     // The first goes to the end, and the last one to the front.
@@ -198,12 +207,12 @@ describe('who is taken out', () => {
     expect(await linesOf(board)).toEqual([[1, other, 2]]);
     await ranked(board, { user, score: 0.5 });
     expect(await linesOf(board)).toEqual([[1, other, 2]]);
-    const [left] = await listUnranked(
+    const left = await listUnranked(
       database.sql,
-      { leaderboardId: board.id, gpuType: 'CPU' },
-      { limit: 5, offset: 0 },
+      { leaderboardId: board.id, track: 'CPU', isComposite: false },
+      { limit: 5, upTo: Number.MAX_SAFE_INTEGER, before: Number.MAX_SAFE_INTEGER },
     );
-    expect(left).toMatchObject({ userId: user.id, reason: { code: 'user-invalid' } });
+    expect(left).toMatchObject({ total: 1, people: [{ userId: user.id, reason: { code: 'user-invalid' } }] });
     await setUserInvalid(database.sql, user.id, null);
     expect((await linesOf(board)).map((line) => line[2])).toEqual([0.5, 2]);
     const [standing] = await listStandings(database.sql, submissionId, false);

@@ -280,16 +280,13 @@ describe('windows', () => {
     }
     await rerank(board);
     expect((await windowsOf(board))[0]?.score).toBe(8);
-    const newest = await listMeasurements(database.sql, { submissionId, withSecrets: false }, { limit: 2 });
-    expect(newest.items.map((item) => item.score)).toEqual([8, 7]);
+    const of = { submissionId, viewer: null };
+    const newest = await listMeasurements(database.sql, of, { limit: 2 });
+    expect(newest.items.map((item) => item.value)).toEqual([8, 7]);
     expect(newest.total).toBe(4);
-    const before = newest.items.at(-1)?.cursor;
-    if (!before) throw new Error('there are four');
-    const rest = await listMeasurements(
-      database.sql,
-      { submissionId, withSecrets: false },
-      { limit: 5, before },
-    );
-    expect(rest.items.map((item) => item.score)).toEqual([9, 2]);
+    const after = newest.items.at(-1)?.cursor;
+    if (!after) throw new Error('there are four');
+    const rest = await listMeasurements(database.sql, of, { limit: 5, after });
+    expect(rest.items.map((item) => item.value)).toEqual([9, 2]);
   });
 });

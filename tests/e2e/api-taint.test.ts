@@ -109,6 +109,35 @@ describe('somebody else’s secrets', () => {
     }
   });
 
+  it('come out by no report, and of a closed board nothing does', async () => {
+    const { sql } = stage.running.app;
+    const of = `leaderboard=lab&id=${secrets.submissionId}&track=CPU&gpu=CPU&top=1&points=2&limit=1`;
+    const reports = [
+      ...['leaderboard', 'models', 'models/global', 'models/params'].map((name) => `/reports/${name}?${of}`),
+      `/reports/leaderboard?standing=not-ranked&${of}`,
+      ...['stats', 'history'].map((name) => `/reports/models/${secrets.submissionId}/${name}?limit=1`),
+      `/reports/predictions?${of}`,
+    ];
+    const walk = async (client: ApiStage['anyone']) =>
+      Promise.all(
+        reports.map(async (path) => {
+          const { status, text } = await client.get(path);
+          return { path, status, found: secrets.foundIn(text), named: text.includes(secrets.userId) };
+        }),
+      );
+    const open = await walk(stage.bob);
+    expect(open.filter(({ status, found }) => status !== 200 || found.length > 0)).toEqual([]);
+    expect(open.filter(({ named }) => named).length).toBeGreaterThan(3);
+    // There is something to be found: the owner reads it there.
+    expect((await walk(stage.alice)).flatMap(({ found }) => found)).toContain('secret score');
+    await sql`update hotlap.leaderboards set visibility = 'closed' where name = 'lab'`;
+    for (const client of [stage.anyone, stage.bob]) {
+      const closed = await walk(client);
+      expect(closed.filter(({ status, named }) => ![401, 403, 404].includes(status) || named)).toEqual([]);
+    }
+    await sql`update hotlap.leaderboards set visibility = 'public' where name = 'lab'`;
+  });
+
   it('come out by no slash command', async () => {
     const outsider = stage.running.users.second;
     const ran: string[] = [];

@@ -5,6 +5,7 @@ import { readBoardPage } from '../../db/board-page.ts';
 import { listLeaderboardsFor, loadTaskVersions } from '../../db/leaderboards.ts';
 import type { ServingDefinition } from '../../domain/serving-task.ts';
 import { scoreUnit, type Task } from '../../domain/task.ts';
+import { caseParams, servingParams } from '../benchmark-params.ts';
 import { enterBoard, entered, gpuOf, pageOf } from '../board-access.ts';
 import { security } from '../document.ts';
 import { sendJsonText } from '../json-text.ts';
@@ -200,8 +201,8 @@ function bodyOf(task: Task): z.infer<typeof taskBody> {
     files: task.serving ? {} : { ...task.files, [task.submissionFile]: '@SUBMISSION@' },
     config: task.serving ? modelConfigOf(task.serving) : { main: task.main },
     libraries: [],
-    tests: task.tests.map(caseObject),
-    benchmarks: task.benchmarks.map(caseObject),
+    tests: task.tests.map(caseParams),
+    benchmarks: task.benchmarks.map(caseParams),
     test_timeout: task.testTimeoutS,
     benchmark_timeout: task.benchmarkTimeoutS,
     ranked_timeout: task.rankedTimeoutS,
@@ -217,23 +218,9 @@ function modelConfigOf(serving: ServingDefinition): z.infer<typeof modelConfig> 
   return {
     model_name: serving.modelName,
     tensor_parallel: serving.tensorParallel,
-    benchmark_shapes: serving.shapes.map((shape) => ({
-      num_prompts: shape.numPrompts,
-      input_len: shape.inputLen,
-      output_len: shape.outputLen,
-    })),
+    benchmark_shapes: servingParams(serving),
     ranking_metric: serving.metric,
     perplexity_baseline: serving.baseline,
     perplexity_tolerance: serving.tolerance,
   };
-}
-
-/** `size: 128; seed: 5` -> {"size": 128, "seed": 5} */
-function caseObject(line: string): Record<string, string | number> {
-  const pairs = line.split('; ').map((pair): [string, string | number] => {
-    const at = pair.indexOf(': ');
-    const [key, value] = at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 2)];
-    return [key, /^-?\d{1,15}$/.test(value) ? Number(value) : value];
-  });
-  return Object.fromEntries(pairs);
 }
