@@ -2,7 +2,7 @@
  * A model-serving competition over HTTP and Discord: the steps of the public guide as they are written, with curl where
  * it uses curl, against the running app, the real runner and the tiny engine. What the guide warns of is a test each.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,46 +10,21 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { detailBody, listItem } from '../../src/api/submission-bodies.ts';
-import { loadRunnerArchive } from '../../src/boxes/runner-archive.ts';
-import { verbValue } from '../../src/domain/protocol.ts';
 import { type ApiStage, apiStage, cliUpload } from '../support/api-stage.ts';
 import { openStream } from '../support/event-stream.ts';
-import { archiveOf, BASELINE, forkArchive, ServingGround } from '../support/serving.ts';
+import {
+  archiveOf,
+  BASELINE,
+  forkArchive,
+  pythonOfJobs,
+  ServingGround,
+  taskYaml,
+} from '../support/serving.ts';
 import { tarGz } from '../support/tar-archive.ts';
 import { zipOf } from '../support/zip-archive.ts';
 
 const run = promisify(execFile);
 const DEADLINE_MS = 150_000;
-
-/** As the guide's task for Llama 3.1 8B, for a model that fits. */
-function taskYaml(ground: ServingGround, change: Record<string, string> = {}): string {
-  const config: Record<string, string> = {
-    model_name: ground.model,
-    tensor_parallel: '1',
-    benchmark_shapes: '[{num_prompts: 12, input_len: 32, output_len: 16}]',
-    ranking_metric: 'request_throughput',
-    perplexity_baseline: String(BASELINE),
-    perplexity_tolerance: '0.02',
-    install_timeout: '120',
-    audit_samples: '6',
-    benchmark_client: 'hotlap',
-    engine: `{python: ${ground.python}}`,
-    ...change,
-  };
-  return [
-    'lang: model',
-    'description: Serve the tiny model faster.',
-    'files: {}',
-    'tests: []',
-    'benchmarks: []',
-    'gpus: ["CPU"]',
-    'ranking_by: custom',
-    'score_ascending: false',
-    'config:',
-    ...Object.entries(config).map(([key, value]) => `  ${key}: ${value}`),
-    '',
-  ].join('\n');
-}
 
 describe('a model-serving competition', () => {
   let ground: ServingGround;
@@ -59,7 +34,7 @@ describe('a model-serving competition', () => {
   let sent: Record<'faster' | 'slower' | 'blunter' | 'broken' | 'chat' | 'nowhere', number>;
 
   beforeAll(async () => {
-    ground = new ServingGround(await findPython());
+    ground = new ServingGround(await pythonOfJobs());
     folder = await mkdtemp(join(tmpdir(), 'hotlap-serving-e2e-'));
     stage = await apiStage({
       env: { HOTLAP_LOCAL_SLOTS: '2' },
@@ -96,16 +71,6 @@ describe('a model-serving competition', () => {
     ground?.close();
     if (folder) await rm(folder, { recursive: true, force: true });
   });
-
-  async function findPython(): Promise<string> {
-    const scratch = await mkdtemp(join(tmpdir(), 'hotlap-probe-'));
-    await writeFile(join(scratch, 'runner.zip'), (await loadRunnerArchive()).bytes);
-    const text = execFileSync('python3', [join(scratch, 'runner.zip'), 'probe', '--root', scratch], {
-      encoding: 'utf8',
-    });
-    await rm(scratch, { recursive: true, force: true });
-    return verbValue.probe.parse(JSON.parse(text)).python_path;
-  }
 
   const client = (who: 'alice' | 'bob') => stage[who];
   const header = (who: 'alice' | 'bob') =>
@@ -327,6 +292,52 @@ describe('a model-serving competition', () => {
       );
       expect([other.status, other.json().detail]).toEqual([415, expect.stringContaining('.py')]);
     });
+  });
+
+  it('is judged again from its archive, and the new score counts when it is applied', async () => {
+    const body = await ended(sent.faster);
+    const entryOf = async () => {
+      const entries = (await stage.anyone.get('/submissions/tiny_serving-dev/CPU')).json();
+      return entries.find((entry: { submission_id: number }) => entry.submission_id === sent.faster);
+    };
+    const before = await entryOf();
+    const wish = { user_id: body.user_id };
+    const planned = await stage.admin.send('POST', '/admin/leaderboards/tiny_serving-dev/rejudges', wish);
+    const path = `/admin/rejudges/${planned.json().rejudge.id}`;
+    expect((await stage.admin.call('POST', `${path}/start`)).json().rejudge).toMatchObject({ jobs: 2 });
+    const deadline = Date.now() + DEADLINE_MS;
+    let report = (await stage.admin.get(path)).json();
+    while (report.rejudge.status === 'running' && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      report = (await stage.admin.get(path)).json();
+    }
+    const [verdict] = report.verdicts;
+    expect([report.rejudge.status, verdict.before.public_score, verdict.after.reason]).toEqual([
+      'ready',
+      Number(before.submission_score),
+      null,
+    ]);
+    expect(verdict.after.public_score).toBeGreaterThan(0);
+    expect(await entryOf()).toEqual(before);
+    expect((await stage.admin.call('POST', `${path}/apply`)).json().rejudge.status).toBe('applied');
+    expect((await entryOf()).submission_score).toBeCloseTo(verdict.after.public_score, 5);
+  });
+
+  it('is cancelled while its server starts, by the button below the reply', async () => {
+    const { first } = stage.running.users;
+    const handle = await first.slash('/submit', {
+      file: { name: 'hangs.tgz', bytes: forkArchive('hangs') },
+      leaderboard: 'tiny_serving-dev',
+      mode: 'test',
+    });
+    const within = { timeoutMs: DEADLINE_MS };
+    await handle.waitFor((each) => JSON.stringify(each.embeds).includes('starting the server'), within);
+    await first.press(await handle.reply(), 'Cancel');
+    const message = await handle.waitFor(
+      (each) => each.embeds[0]?.title?.startsWith('Cancelled') === true,
+      within,
+    );
+    expect(JSON.stringify(message.embeds)).not.toContain('Our fault');
   });
 
   it('is entered from Discord as well, and shows its figures there', async () => {

@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { loadRunnerArchive } from '../../src/boxes/runner-archive.ts';
 import type { JobSpec, StageSpec } from '../../src/domain/protocol.ts';
-import { PROTOCOL_VERSION } from '../../src/domain/protocol.ts';
+import { PROTOCOL_VERSION, verbValue } from '../../src/domain/protocol.ts';
 import type { EngineProfile, ServingSpec } from '../../src/domain/serving-protocol.ts';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/serving');
@@ -102,6 +103,46 @@ export class ServingGround {
   close(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The interpreter that jobs run with on this machine. */
+export async function pythonOfJobs(): Promise<string> {
+  const scratch = mkdtempSync(join(tmpdir(), 'hotlap-probe-'));
+  const runner = join(scratch, 'runner.zip');
+  writeFileSync(runner, (await loadRunnerArchive()).bytes);
+  const text = execFileSync('python3', [runner, 'probe', '--root', scratch], { encoding: 'utf8' });
+  rmSync(scratch, { recursive: true, force: true });
+  return verbValue.probe.parse(JSON.parse(text)).python_path;
+}
+
+/** As the guide's task for Llama 3.1 8B, for a model that fits. */
+export function taskYaml(ground: ServingGround, change: Record<string, string> = {}): string {
+  const config: Record<string, string> = {
+    model_name: ground.model,
+    tensor_parallel: '1',
+    benchmark_shapes: '[{num_prompts: 12, input_len: 32, output_len: 16}]',
+    ranking_metric: 'request_throughput',
+    perplexity_baseline: String(BASELINE),
+    perplexity_tolerance: '0.02',
+    install_timeout: '120',
+    audit_samples: '6',
+    benchmark_client: 'hotlap',
+    engine: `{python: ${ground.python}}`,
+    ...change,
+  };
+  return [
+    'lang: model',
+    'description: Serve the tiny model faster.',
+    'files: {}',
+    'tests: []',
+    'benchmarks: []',
+    'gpus: ["CPU"]',
+    'ranking_by: custom',
+    'score_ascending: false',
+    'config:',
+    ...Object.entries(config).map(([key, value]) => `  ${key}: ${value}`),
+    '',
+  ].join('\n');
 }
 
 const stage = (name: 'test' | 'benchmark' | 'leaderboard'): StageSpec => ({
