@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BoxConnection } from '../../src/boxes/connection.ts';
 import { forgetJob } from '../../src/boxes/run-on-box.ts';
+import { forkArchive, pythonOfJobs, ServingGround, testStage } from '../support/serving.ts';
 import {
   anyNode,
   begin,
@@ -73,6 +74,25 @@ describe.concurrent('a job that waits', () => {
     expect(await run).toMatchObject({ outcome: 'cancelled', stages: [] });
     expect(await box.jobsOf(job)).toEqual([]);
     expect(await readdir(box.jobFolder(job))).not.toContain('ticket.json');
+  });
+});
+
+describe.concurrent('a job that serves a model', () => {
+  it('has its archive with it when it runs, however long it waited', async () => {
+    const connection = await box.connectTo('slurm', held);
+    const ground = new ServingGround(await pythonOfJobs());
+    const archive = forkArchive('faster');
+    const { job, run, seen } = begin(connection, ground.job('900.1', archive, {}, testStage), 5, archive);
+    await seen(waiting);
+    await box.release(job);
+    const result = await run;
+    ground.close();
+    expect([result.error, result.stages.map((stage) => stage.lines.at(-1))]).toEqual([
+      null,
+      [['check', 'pass']],
+    ]);
+    await forgetJob(connection, job.job_key);
+    expect(await readdir(join(box.folder, 'root', 'test.7', 'incoming'))).toEqual([]);
   });
 });
 

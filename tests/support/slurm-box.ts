@@ -196,11 +196,17 @@ export async function until(what: string, isThere: () => boolean | Promise<boole
 }
 
 /** A run under way, with its events. */
-export function begin(connection: BoxConnection, job: JobSpec, seed: number | null = null) {
+export function begin(
+  connection: BoxConnection,
+  job: JobSpec,
+  seed: number | null = null,
+  archive: Buffer | null = null,
+) {
   const events: JobEvent[] = [];
   const abort = new AbortController();
   const run = runOnBox(connection, job, {
     seed,
+    archive,
     onEvent: (event) => events.push(event),
     signal: abort.signal,
   });
