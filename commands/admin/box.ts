@@ -15,10 +15,12 @@ import {
   drainBox,
   findBox,
   listBoxes,
+  lockBoxState,
   notifyBoxes,
   removeBox,
   resumeBox,
 } from '../../src/db/boxes.ts';
+import type { Db } from '../../src/db/client.ts';
 import type { CommandContext } from '../../src/discord/command.ts';
 import type { ChangeNote } from '../../src/domain/audit.ts';
 import { type NewBox, parseContainer, type SandboxChoice } from '../../src/domain/box.ts';
@@ -257,10 +259,14 @@ async function examine(interaction: ChatInputCommandInteraction, context: Comman
 
 async function drain(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const box = await namedBox(interaction, context);
-  await context.sql.begin(async (tx) => {
+  const already = await context.sql.begin(async (tx) => {
+    const now = await lockNamed(tx, box);
+    if (now.state === 'draining') return true;
     await drainBox(tx, box.id, `by ${interaction.user.username}`);
-    await context.record.note(tx, changeOf(box, 'draining'));
+    await context.record.note(tx, changeOf(now, 'draining'));
+    return false;
   });
+  if (already) context.record.settle();
   await notifyBoxes(context.sql);
   const running = await countLeasedJobs(context.sql, box.id);
   const text =
@@ -269,7 +275,10 @@ async function drain(interaction: ChatInputCommandInteraction, context: CommandC
       : 'Nothing runs there, and nothing new is started.';
   await interaction.editReply({
     embeds: [
-      noticeEmbed(`${box.name} is being drained`, `${text} \`/admin box resume\` takes it back into use.`),
+      noticeEmbed(
+        `${box.name} is being drained${already ? ' already' : ''}`,
+        `${text} \`/admin box resume\` takes it back into use.`,
+      ),
     ],
   });
 }
@@ -277,14 +286,22 @@ async function drain(interaction: ChatInputCommandInteraction, context: CommandC
 async function resume(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const box = await namedBox(interaction, context);
   await context.sql.begin(async (tx) => {
+    const now = await lockNamed(tx, box);
     if (!(await resumeBox(tx, box.id, `resumed by ${interaction.user.username}`)))
-      throw new UserError('box-not-stopped', { box: box.name, state: box.state });
-    await context.record.note(tx, changeOf(box, 'ready'));
+      throw new UserError('box-not-stopped', { box: box.name, state: now.state });
+    await context.record.note(tx, changeOf(now, 'ready'));
   });
   await notifyBoxes(context.sql);
   await interaction.editReply({
     embeds: [noticeEmbed(`${box.name} is in use again`, 'It takes jobs from now on.')],
   });
+}
+
+/** Somebody else may be at it in the same moment. Throws where it was removed. */
+async function lockNamed(tx: Db, box: BoxRow): Promise<BoxRow> {
+  const state = await lockBoxState(tx, box.id);
+  if (state === 'removed') throw new UserError('unknown-box', { box: box.name });
+  return { ...box, state };
 }
 
 function changeOf(box: BoxRow, state: string): ChangeNote {
@@ -301,8 +318,9 @@ async function namedBox(interaction: ChatInputCommandInteraction, context: Comma
 async function dropBox(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const box = await namedBox(interaction, context);
   await context.sql.begin(async (tx) => {
+    const now = await lockNamed(tx, box);
     await removeBox(tx, box.id);
-    await context.record.note(tx, changeOf(box, 'removed'));
+    await context.record.note(tx, changeOf(now, 'removed'));
   });
   await notifyBoxes(context.sql);
   const running = await countLeasedJobs(context.sql, box.id);

@@ -160,6 +160,12 @@ export async function removeBox(db: Db, id: number): Promise<void> {
     insert into hotlap.box_events (box_id, kind, message) select id, 'removed', '' from changed`;
 }
 
+/** As it is until the transaction ends. */
+export async function lockBoxState(tx: Db, id: number): Promise<BoxState> {
+  const [row] = await tx<{ state: BoxState }[]>`select state from hotlap.boxes where id = ${id} for update`;
+  return row?.state ?? 'removed';
+}
+
 /** Jobs that may be alive on a box. */
 export async function countLeasedJobs(db: Db, boxId: number): Promise<number> {
   const [row] = await db<{ count: number }[]>`

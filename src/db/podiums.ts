@@ -64,9 +64,11 @@ async function savePodium(
   changedAt: 'now' | null,
 ): Promise<Date> {
   const places = tx.json(announced.map((place) => ({ ...place })));
+  // None where the board is deleted in the same moment.
   const [saved] = await tx<{ at: Date }[]>`
     insert into hotlap.podiums (leaderboard_id, gpu_type, announced, changed_at)
-    values (${row.leaderboardId}, ${row.gpuType}, ${places}, case when ${changedAt === 'now'} then now() end)
+    select id, ${row.gpuType}, ${places}, case when ${changedAt === 'now'} then now() end
+    from hotlap.leaderboards where id = ${row.leaderboardId} for key share
     on conflict (leaderboard_id, gpu_type) do update set announced = excluded.announced, changed_at = excluded.changed_at
     returning now() as at`;
   return saved?.at ?? new Date();

@@ -6,8 +6,11 @@ import type { World } from './world.ts';
 
 /** Callbacks and the interaction's webhook. These routes carry their secret in the path, not in a header. */
 export function interactionRoutes(world: World, interactions: Interactions): RestRoutes {
-  const found = ({ params }: RestCall): Interaction =>
-    interactions.withToken(params.applicationId ?? '', params.token ?? '');
+  const found = ({ params }: RestCall): Interaction => {
+    const interaction = interactions.withToken(params.applicationId ?? '', params.token ?? '');
+    if (!world.channels.has(interaction.channel.id)) throw refusals.unknownChannel();
+    return interaction;
+  };
   const base = '/webhooks/:applicationId/:token';
   return {
     'POST /interactions/:interactionId/:token/callback': ({ params, query, json, files }) => {

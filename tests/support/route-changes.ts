@@ -7,10 +7,13 @@ import { banUser } from '../../src/db/bans.ts';
 import { createInvites, setVisibility } from '../../src/db/invites.ts';
 import { setRateLimit } from '../../src/db/quota.ts';
 import { setAcceptance } from '../../src/db/settings.ts';
+import { insertToken } from '../../src/db/tokens.ts';
 import { saveUser } from '../../src/db/users.ts';
+import { makeToken, tokenHash } from '../../src/domain/account.ts';
 import { makeUser, submit, testRecord } from '../db/scene.ts';
 import { cliUpload } from './api-stage.ts';
 import { type ChangeScene, PUBLIC_URL, type Sample, type Trace } from './change-scene.ts';
+import { readyRejudge, rejudgeTrace } from './command-changes.ts';
 import { labSubmissions } from './lab-problems.ts';
 
 const run = promisify(execFile);
@@ -235,5 +238,52 @@ export const routeChanges: Record<string, Sample> = {
     await scene.stage.admin.call('DELETE', `/admin/leaderboards/${board.name}?force=true`);
     const before = { submissions: 1, forced: true };
     return { by: TOKEN, subject: `leaderboard ${board.name}`, before };
+  },
+
+  async 'POST /admin/tokens'({ stage, sql }) {
+    const body = { user_id: 'local:lena', user_name: 'Lena' };
+    await stage.admin.send('POST', '/admin/tokens', body);
+    const [row] = await sql<{ id: number }[]>`select max(id) as id from hotlap.api_tokens`;
+    const after = { kind: 'personal', for: body.user_id };
+    return { by: TOKEN, subject: `token ${row?.id}`, after };
+  },
+
+  async 'DELETE /admin/tokens/:user'({ stage, sql }) {
+    const user = makeUser();
+    await saveUser(sql, user);
+    const sha256 = tokenHash(makeToken());
+    await insertToken(sql, { kind: 'personal', sha256, userId: user.id, name: 'seen in public' });
+    await stage.admin.call('DELETE', `/admin/tokens/${user.id}`);
+    return { by: TOKEN, subject: `user ${user.id}`, after: { revoked: 1 } };
+  },
+
+  async 'POST /admin/leaderboards/:leaderboard/rejudges'(scene) {
+    const board = await scene.board();
+    await scene.ranked(board);
+    const planned = await scene.stage.admin.send('POST', `/admin/leaderboards/${board.name}/rejudges`, {});
+    const after = { leaderboard: board.name, outdatedOnly: false };
+    return { by: TOKEN, subject: `rejudge ${planned.json().rejudge.id}`, after };
+  },
+
+  async 'POST /admin/rejudges/:id/start'(scene) {
+    const board = await scene.board();
+    await scene.ranked(board);
+    const { admin } = scene.stage;
+    const planned = await admin.send('POST', `/admin/leaderboards/${board.name}/rejudges`, {});
+    const { id } = planned.json().rejudge;
+    await admin.call('POST', `/admin/rejudges/${id}/start`);
+    return { ...rejudgeTrace(scene, id, 'planned', 'running'), by: TOKEN };
+  },
+
+  async 'POST /admin/rejudges/:id/apply'(scene) {
+    const id = await readyRejudge(scene);
+    await scene.stage.admin.call('POST', `/admin/rejudges/${id}/apply`);
+    return { ...rejudgeTrace(scene, id, 'ready', 'applied'), by: TOKEN };
+  },
+
+  async 'POST /admin/rejudges/:id/cancel'(scene) {
+    const id = await readyRejudge(scene);
+    await scene.stage.admin.call('POST', `/admin/rejudges/${id}/cancel`);
+    return { ...rejudgeTrace(scene, id, 'ready', 'cancelled'), by: TOKEN };
   },
 };
