@@ -1,6 +1,7 @@
 /** One long board for bench/boards.ts: what pages read, as the product would have kept it, written by sets. */
 import { foldTallies } from '../src/db/board-history.ts';
 import type { Sql } from '../src/db/client.ts';
+import type { Task } from '../src/domain/task.ts';
 
 export const BOARD_GPU = 'H100';
 
@@ -14,15 +15,24 @@ export async function seedBoard(sql: Sql, size: { submissions: number; users: nu
       insert into hotlap.users (id, name, bare_id)
       select (800000000000000000 + n)::text, 'Participant ' || n, (800000000000000000 + n)::text
       from generate_series(1, ${users}::int) n`;
-    const task = {
+    const task: Task = {
       lang: 'py',
       description: 'Measured.',
       files: {},
+      submissionFile: 'submission.py',
+      main: 'eval.py',
+      templates: {},
       tests: [],
       benchmarks: [],
+      rankingBy: 'geom',
       scoreAscending: true,
+      testTimeoutS: 60,
+      benchmarkTimeoutS: 60,
+      rankedTimeoutS: 60,
+      multiGpu: false,
+      worldSize: null,
     };
-    await tx`insert into hotlap.task_versions (content_hash, definition) values ('seeded', ${tx.json(task)})`;
+    await tx`insert into hotlap.task_versions (content_hash, definition) values ('seeded', ${tx.json({ ...task })})`;
     const [board] = await tx<{ id: number }[]>`
       insert into hotlap.leaderboards (name, set_name, directory, task_version_id)
       select 'long', 'bench', 'bench/long', id from hotlap.task_versions returning id`;

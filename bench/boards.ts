@@ -3,16 +3,11 @@
  * own rank, the history picture's data. Pages read summary rows, so that the larger one should take no longer; what is left
  * is deeper indexes.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { findOwnEntry, listBoardEntries, listRankChanges, listTracks } from '../src/db/board.ts';
-import { connect, type Sql } from '../src/db/client.ts';
-import { startEmbedded } from '../src/db/embedded.ts';
+import type { Sql } from '../src/db/client.ts';
 import { loadBoardHistory } from '../src/db/history.ts';
-import { migrate } from '../src/db/migrate.ts';
-import { createLog } from '../src/log.ts';
 import { BOARD_GPU, seedBoard } from './boards-seed.ts';
+import { freshDatabase } from './fresh-database.ts';
 import { median, type Part, type Row } from './row.ts';
 
 const SMALL = 100_000;
@@ -77,16 +72,7 @@ async function boardWith(
   closers: (() => Promise<unknown>)[],
   say: (text: string) => void,
 ): Promise<Record<string, Reading>> {
-  const log = createLog({ level: 'error', format: 'json' });
-  const folder = await mkdtemp(path.join(tmpdir(), 'hotlap-bench-'));
-  closers.push(() => rm(folder, { recursive: true, force: true }));
-  await chmod(folder, 0o711);
-  const embedded = await startEmbedded({ dataDir: path.join(folder, 'database'), log });
-  closers.push(() => embedded.stop());
-  const directory = path.resolve(import.meta.dirname, '../migrations');
-  await migrate(embedded.databaseUrl, { directory, log });
-  const sql = connect(embedded.databaseUrl, { maxConnections: 4, log });
-  closers.push(() => sql.end({ timeout: 1 }));
+  const sql = await freshDatabase(closers);
   const since = performance.now();
   const users = Math.round(submissions / EACH);
   const leaderboardId = await seedBoard(sql, { submissions, users });

@@ -8,6 +8,7 @@ import { loadBoardHistory, loadBoardSpread } from '../../src/db/history.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import type { CommandContext } from '../../src/discord/command.ts';
 import { UserError } from '../../src/domain/errors.ts';
+import { unitOf } from '../../src/domain/ranking-rule.ts';
 import { historyChart } from '../../src/reports/charts/history-chart.ts';
 import { spreadChart } from '../../src/reports/charts/spread-chart.ts';
 
@@ -35,7 +36,8 @@ export async function history(
   const now = new Date();
   const until = board.deadline !== null && board.deadline < now ? board.deadline : now;
   const { name: leaderboard, scoreAscending } = board;
-  const picture = historyChart({ leaderboard, gpuType, scoreAscending, people, record, until });
+  const unit = unitOf(board.rule, board.taskUnit);
+  const picture = historyChart({ leaderboard, gpuType, scoreAscending, unit, people, record, until });
   await answer(interaction, picture, `history-${board.name}-${gpuType}.png`);
 }
 
@@ -50,7 +52,8 @@ export async function spread(
   const { scores, mine } = await loadBoardSpread(context.sql, key, interaction.user.id);
   if (scores.length === 0) throw new UserError('nothing-ranked', { leaderboard: board.name, gpu: gpuType });
   const { name: leaderboard, scoreAscending } = board;
-  const picture = spreadChart({ leaderboard, gpuType, scoreAscending, scores, mine });
+  const unit = unitOf(board.rule, board.taskUnit);
+  const picture = spreadChart({ leaderboard, gpuType, scoreAscending, unit, scores, mine });
   await answer(interaction, picture, `spread-${board.name}-${gpuType}.png`);
 }
 

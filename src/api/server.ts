@@ -30,6 +30,7 @@ import { adminLimitRoutes } from './routes/admin-limits.ts';
 import { adminOperationRoutes } from './routes/admin-operation.ts';
 import { adminRejudgeRoutes } from './routes/admin-rejudges.ts';
 import { adminSubmissionRoutes } from './routes/admin-submissions.ts';
+import { adminTokenRoutes } from './routes/admin-tokens.ts';
 import { authRoutes } from './routes/auth.ts';
 import { boardRoutes } from './routes/boards.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -192,6 +193,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     adminExportRoutes,
     adminLeaderboardRoutes,
     adminRejudgeRoutes,
+    adminTokenRoutes,
     adminAuditRoutes,
   ]) {
     routes(server, routeParts);

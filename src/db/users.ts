@@ -9,12 +9,7 @@ export async function saveUser(db: Db, user: { id: string; name: string }): Prom
   await db`insert into hotlap.users (id, name) values (${user.id}, ${user.name}) on conflict do nothing`;
 }
 
-export async function isUser(db: Db, id: string): Promise<boolean> {
-  const rows = await db`select 1 from hotlap.users where id = ${id}`;
-  return rows.length > 0;
-}
-
-/** Null where nobody has that id. */
+/** Null for one who is not known. */
 export async function findUserName(db: Db, id: string): Promise<string | null> {
   const [row] = await db<{ name: string }[]>`select name from hotlap.users where id = ${id}`;
   return row?.name ?? null;

@@ -179,6 +179,8 @@ export const routeRules = {
   'POST /admin/update-problems': like('admin problems apply'),
   'DELETE /admin/leaderboards/:leaderboard': like('admin leaderboard delete'),
   'POST /admin/leaderboards/:leaderboard/rejudges': like('admin rejudge start'),
+  'POST /admin/tokens': changes(admin),
+  'DELETE /admin/tokens/:user': changes(admin),
   'GET /admin/rejudges': reads(admin),
   'GET /admin/rejudges/:id': reads(admin),
   'POST /admin/rejudges/:id/start': like('admin rejudge begin'),

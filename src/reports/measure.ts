@@ -4,14 +4,15 @@ import type { Eta } from '../domain/eta.ts';
 /** A time with four significant digits in the unit that suits it: 1.234 ms, 12.34 µs, 2.000 s. */
 export function formatSeconds(seconds: number): string {
   // Rounded first: 0.99999 s is 1.000 s, not 1000.0 ms.
-  const [factor, unit] = unitFor(Math.abs(Number(seconds.toPrecision(4))));
+  const [factor, unit] = timeUnit(Math.abs(Number(seconds.toPrecision(4))));
   const value = seconds * factor;
   const exponent = Number(value.toExponential(3).split('e')[1]);
   const digits = value === 0 ? 0 : Math.max(0, 3 - exponent);
   return `${value.toFixed(Math.min(digits, 6))} ${unit}`;
 }
 
-function unitFor(seconds: number): [number, string] {
+/** The unit that suits a time, and how many of it are in a second. */
+export function timeUnit(seconds: number): [number, string] {
   if (seconds >= 1 || seconds === 0) return [1, 's'];
   if (seconds >= 1e-3) return [1e3, 'ms'];
   if (seconds >= 1e-6) return [1e6, 'µs'];

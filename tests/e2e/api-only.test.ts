@@ -3,14 +3,13 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { insertToken } from '../../src/db/tokens.ts';
-import { saveUser } from '../../src/db/users.ts';
-import { makeToken, tokenHash } from '../../src/domain/account.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { cliUpload } from '../support/api-stage.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { labSubmissions, writeLabProblems } from '../support/lab-problems.ts';
 import { type RunningProgram, startProgram } from '../support/program.ts';
+
+const ADMIN_TOKEN = 'organiser-organiser-organiser';
 
 describe('one half of Hotlap', () => {
   let database: TestDatabase;
@@ -39,6 +38,7 @@ describe('one half of Hotlap', () => {
         HOTLAP_DATA_DIR: join(scratch, flag),
         HOTLAP_PROBLEMS_DIR: join(scratch, 'problems'),
         HOTLAP_API_PORT: '0',
+        HOTLAP_ADMIN_TOKEN: ADMIN_TOKEN,
         HOTLAP_PLAYGROUND_PORT: '0',
         HOTLAP_LOG_FORMAT: 'json',
         HOME: scratch,
@@ -57,14 +57,12 @@ describe('one half of Hotlap', () => {
     await expect.poll(output, { timeout: 60_000 }).toContain('"Hotlap runs"');
     const url = /"url":"(http:[^"]+)"/.exec(output())?.[1] ?? '';
     expect(output()).not.toMatch(/playground|Discord/);
-    const token = makeToken();
-    await saveUser(database.sql, { id: '1', name: 'solo' });
-    await insertToken(database.sql, {
-      kind: 'personal',
-      sha256: tokenHash(token),
-      userId: '1',
-      name: 'test',
-    });
+    // Nobody can ask for a token in Discord here, nor sign in.
+    const admin = new ApiClient(url, { authorization: `Bearer ${ADMIN_TOKEN}` });
+    const give = async (body: object) => (await admin.send('POST', '/admin/tokens', body)).json();
+    expect(await give({ user_id: '1', user_name: 'solo' })).toMatchObject({ code: 'invalid' });
+    expect((await give({ user_id: 'local:solo' })).detail).toMatch(/^Missing required field: user_name/);
+    const { token } = await give({ user_id: 'local:solo', user_name: 'solo', name: 'laptop' });
     const client = new ApiClient(url, { 'x-popcorn-cli-id': token });
     const sent = await client.call(
       'POST',
@@ -75,6 +73,20 @@ describe('one half of Hotlap', () => {
     const read = async () =>
       (await client.get(`/user/submissions/${sent.json().details.id}`)).json().job.status;
     await expect.poll(read, { timeout: 90_000, interval: 250 }).toBe('succeeded');
+
+    await give({ user_id: 'local:solo' });
+    const revoked = await admin.call('DELETE', '/admin/tokens/local:solo');
+    expect(revoked.json()).toEqual({ status: 'ok', user_id: 'local:solo', revoked: 2 });
+    expect((await client.get('/user/submissions')).status).toBe(401);
+    expect((await admin.call('DELETE', '/admin/tokens/local:nobody')).status).toBe(404);
+    const { entries } = (await admin.get('/admin/audit?limit=3')).json();
+    expect(entries.map((entry: { action: string }) => entry.action)).toEqual([
+      'DELETE /admin/tokens/:user',
+      'POST /admin/tokens',
+      'submit',
+    ]);
+    expect(JSON.stringify(entries)).not.toContain(token);
+    admin.close();
     client.close();
     program.child.kill('SIGINT');
     expect((await program.ended).code).toBe(0);

@@ -107,8 +107,10 @@ describe('a change', () => {
 });
 
 describe('reading', () => {
-  /** What changes by itself: sign-ins that wait, messages that are delivered, and when a token was used. */
-  const APART = ['cli_logins', 'outbox', 'api_tokens', 'schema_migrations'];
+  /** What changes by itself: sign-ins that wait, messages that are delivered or settle, and when a token was used. */
+  const APART = ['cli_logins', 'outbox', 'podiums', 'api_tokens', 'schema_migrations'];
+  /** What the bot notes on a board of its thread. */
+  const THREAD = ['thread_id', 'thread_told', 'thread_retry_at'];
 
   /** One hash for every table. */
   async function fingerprint(): Promise<Record<string, string>> {
@@ -119,8 +121,8 @@ describe('reading', () => {
     expect(tables.length).toBeGreaterThan(20);
     const hashes = tables.map(
       ({ name }) => sql`
-        select ${name}::text as name, md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as hash
-        from hotlap.${sql(name)} t`,
+        select ${name}::text as name, md5(coalesce(string_agg(row::text, '|' order by row::text), '')) as hash
+        from hotlap.${sql(name)} t cross join lateral (select to_jsonb(t) - ${THREAD}::text[] as row) told`,
     );
     const rows = await sql<{ name: string; hash: string }[]>`
       ${hashes.flatMap((query, at) => (at === 0 ? [query] : [sql` union all `, query]))}`;

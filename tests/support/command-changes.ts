@@ -154,6 +154,12 @@ export const commandChanges: Record<string, Sample> = {
     { before: { late: 'refused' }, after: { late: 'unofficial' } },
   ),
 
+  'admin leaderboard podium': boardSetting(
+    'podium',
+    { to: 'off' },
+    { before: { podium: 'thread' }, after: { podium: 'off' } },
+  ),
+
   async 'admin leaderboard delete'(scene) {
     const board = await scene.board();
     await scene.ranked(board);

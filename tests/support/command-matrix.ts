@@ -180,6 +180,8 @@ export const routeMatrix: Record<string, string> = {
   'POST /admin/update-problems': TOKEN,
   'DELETE /admin/leaderboards/:leaderboard': TOKEN,
   'POST /admin/leaderboards/:leaderboard/rejudges': TOKEN,
+  'POST /admin/tokens': TOKEN,
+  'DELETE /admin/tokens/:user': TOKEN,
   'GET /admin/rejudges': TOKEN,
   'GET /admin/rejudges/:id': TOKEN,
   'POST /admin/rejudges/:id/start': TOKEN,

@@ -3,10 +3,12 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { APIMessage } from 'discord-api-types/v10';
 import { findLeaderboard } from '../../src/db/leaderboards.ts';
+import { noteReachable, saveNoticeSettings } from '../../src/db/notices.ts';
 import { storeBoxFailure } from '../../src/db/results.ts';
 import { appealRuling, invalidateSubmission } from '../../src/db/rulings.ts';
+import { saveUser } from '../../src/db/users.ts';
 import { leaseJob, makeBox, submit, testRecord } from '../db/scene.ts';
-import type { ChangeScene, Sample } from './change-scene.ts';
+import type { ChangeScene, Sample, Trace } from './change-scene.ts';
 import { commandChanges, readyRejudge, rejudgeTrace } from './command-changes.ts';
 import { labSubmissions } from './lab-problems.ts';
 import { findComponent, textOf } from './playground-message.ts';
@@ -54,6 +56,21 @@ export const componentChanges: Record<string, Sample> = {
     const answer = await handle.waitFor((message) => /#\d+/.test(textOf(message)), TIMEOUT);
     const after = { leaderboard: 'lab-two-gpus', mode: 'test', gpus: ['H100'] };
     return { by: mira.id, subject: `submission ${numberIn(textOf(answer))}`, after };
+  },
+
+  async 'notify:kinds'({ say, mira }) {
+    await mira.select(await say(mira, '/notify'), ['quota', 'overtaken']);
+    const after = { notices: ['overtaken', 'quota'] };
+    return { by: mira.id, subject: `user ${mira.id}`, before: { notices: [] }, after };
+  },
+
+  async 'notify:again'({ say, mira, sql }) {
+    await saveUser(sql, { id: mira.id, name: 'mira' });
+    await saveNoticeSettings(sql, mira.id, ['quota'], testRecord());
+    await noteReachable(sql, mira.id, false);
+    await mira.press(await say(mira, '/notify'), 'Try again');
+    const [before, after] = [false, true].map((reachable) => ({ reachable }));
+    return { by: mira.id, subject: `user ${mira.id}`, ...{ before, after } } as Trace;
   },
 
   async 'submissions:cancel'({ say, mira }) {

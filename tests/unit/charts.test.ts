@@ -2,12 +2,12 @@
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
 import { compareChart } from '../../src/reports/charts/compare-chart.ts';
-import { drawableName, shapeNames } from '../../src/reports/charts/draw.ts';
+import { drawableName, formatTick, shapeNames } from '../../src/reports/charts/draw.ts';
 import { historyChart } from '../../src/reports/charts/history-chart.ts';
 import { progressChart } from '../../src/reports/charts/progress-chart.ts';
 import { spreadChart } from '../../src/reports/charts/spread-chart.ts';
 
-const board = { leaderboard: 'matrix-product', gpuType: 'H100' };
+const board = { leaderboard: 'matrix-product', gpuType: 'H100', unit: 's' };
 const at = (day: number) => new Date(Date.UTC(2026, 10, day));
 const until = at(20);
 
@@ -31,6 +31,7 @@ async function look(png: Buffer) {
 
 const BLUE = '#5aa9ff';
 const GOLD = '#f0b232';
+const BROWN = '#6b5426';
 const WHITE = '#f2f3f5';
 
 describe('a picture', () => {
@@ -45,7 +46,7 @@ describe('a picture', () => {
     const record = people.flatMap((person) => person.improvements).sort((a, b) => b.score - a.score);
     const seen = await look(historyChart({ ...board, scoreAscending: true, people, record, until }));
     expect(seen.width).toBe(1440);
-    for (const colour of [BLUE, GOLD, WHITE]) expect(seen.colours).toContain(colour);
+    for (const colour of [BLUE, BROWN, WHITE]) expect(seen.colours).toContain(colour);
   });
 
   it.each([
@@ -110,6 +111,13 @@ describe('a picture', () => {
       true,
     ],
     ['somebody who is not ranked', [0.5, 0.7], null, false],
+    // More than a call may have arguments.
+    [
+      'a very long board',
+      Array.from({ length: 300_000 }, (_, i) => 1 + i / 1e5),
+      { score: 1.5, rank: 9 },
+      true,
+    ],
   ])('of the spread of %s shows one’s own place where there is one', async (_, scores, mine, hasPlace) => {
     const seen = await look(spreadChart({ ...board, scoreAscending: true, scores, mine }));
     expect(seen.colours.has(GOLD)).toBe(hasPlace);
@@ -117,6 +125,18 @@ describe('a picture', () => {
 });
 
 describe('text in a picture', () => {
+  it('tells ticks apart in one unit, however close they are', () => {
+    const close = { min: 0.0012338, max: 0.0012346 };
+    expect([0.0012342, 0.0012344].map((value) => formatTick(value, close, 's'))).toEqual([
+      '1.2342 ms',
+      '1.2344 ms',
+    ]);
+    expect([0, 0.5].map((value) => formatTick(value, { min: 0, max: 2.1 }, 's'))).toEqual(['0.0 s', '0.5 s']);
+    expect(formatTick(1500, { min: 900, max: 2400 }, 'tokens/s')).toBe('1500 tokens/s');
+    expect(formatTick(0.4, { min: 0.2, max: 0.46 }, 'points')).toBe('0.40 points');
+    expect(formatTick(7, { min: 0, max: 100 }, '')).toBe('7');
+  });
+
   it('keeps of a name what the font has', () => {
     expect(drawableName('mira')).toBe('mira');
     expect(drawableName('Ωmega ⚡ Łukasz')).toBe('Ωmega  Łukasz');

@@ -1,7 +1,7 @@
 /** For organisers: keeping somebody from submitting. */
 import { z } from 'zod';
 import { banUser, liftBan } from '../../db/bans.ts';
-import { isUser } from '../../db/users.ts';
+import { findUserName } from '../../db/users.ts';
 import { recordOf } from '../changes.ts';
 import { security } from '../document.ts';
 import { Refusal } from '../errors.ts';
@@ -44,7 +44,7 @@ export function adminBanRoutes(server: Server, { sql, guards }: RouteParts): voi
     },
     async (request) => {
       const { user } = request.params;
-      if (!(await isUser(sql, user))) throw unknownUser(user);
+      if ((await findUserName(sql, user)) === null) throw unknownUser(user);
       const record = recordOf(request);
       if (!(await liftBan(sql, user, record))) record.settle();
       return { status: 'ok' as const, user_id: user, banned: false };

@@ -1,5 +1,4 @@
 /** Two submissions side by side, shape by shape, each with the error of its mean. */
-import { formatSeconds } from '../measure.ts';
 import { axisStyle, drawChart, heading, palette, shapeNames, shorten, valueAxis } from './draw.ts';
 
 /** Seconds. `errorSeconds`: the standard error of the mean, null where the harness gives none. */
@@ -18,6 +17,10 @@ export interface Comparison {
 
 const ROW = 56;
 const MOST_SHAPES = 16;
+/** Its radius. */
+const DOT = 5.5;
+/** Of the two of a row from its middle. */
+const SHIFT = 0.16;
 const A_COLOUR = palette.lines[0];
 const B_COLOUR = palette.lines[1];
 
@@ -35,60 +38,82 @@ export function compareChart(comparison: Comparison): Buffer {
     shape.seconds + (shape.errorSeconds ?? 0),
   ];
   const values = shown.flatMap(({ first, second }) => [...ends(first), ...ends(second)]);
-  const subtitle = `mean time per benchmark shape with its standard error${left > 0 ? `; ${left} more not drawn` : ''}`;
+  const more = left > 0 ? `; ${left} more not drawn` : '';
+  const factors = shown.map(({ first, second }) => first.seconds / second.seconds);
   return drawChart(
     {
-      title: heading(`${comparison.leaderboard} on ${comparison.gpuType}: #${a.id} and #${b.id}`, subtitle),
+      title: heading(
+        `${comparison.leaderboard} on ${comparison.gpuType}: #${a.id} and #${b.id}`,
+        `mean time per benchmark shape with its standard error; right: #${b.id} against #${a.id}${more}`,
+      ),
       legend: {
         right: 24,
-        top: 24,
+        top: 66,
         icon: 'circle',
         textStyle: { color: palette.text, fontSize: 15 },
         data: [`#${a.id}`, `#${b.id}`],
       },
-      grid: { left: 24, right: 120, top: 92, bottom: 20, containLabel: true },
-      xAxis: valueAxis(values, formatSeconds),
-      yAxis: {
-        ...axisStyle,
-        type: 'category',
-        inverse: true,
-        data: shapeNames(shown.map((pair) => pair.spec)).map((name) => shorten(name, 32)),
-        axisLabel: { ...axisStyle.axisLabel, fontSize: 13, hideOverlap: false, interval: 0 },
-        splitLine: { show: false },
-      },
-      series: [
-        ...errorBars(
-          shown.map((pair) => ends(pair.first)),
-          A_COLOUR,
-          -0.16,
-        ),
-        ...errorBars(
-          shown.map((pair) => ends(pair.second)),
-          B_COLOUR,
-          0.16,
-        ),
-        dots(
-          `#${a.id}`,
-          shown.map((pair) => pair.first.seconds),
-          A_COLOUR,
-          -0.16,
-        ),
+      grid: { left: 24, right: 24, top: 104, bottom: 20, containLabel: true },
+      xAxis: valueAxis(values, 's'),
+      yAxis: [
         {
-          ...dots(
-            `#${b.id}`,
-            shown.map((pair) => pair.second.seconds),
-            B_COLOUR,
-            0.16,
-          ),
+          ...rowAxis,
+          data: shapeNames(shown.map((pair) => pair.spec)).map((name) => shorten(name, 32)),
+          axisLabel: { ...rowAxis.axisLabel, fontSize: 13 },
         },
-        ratios(
-          shown.map((pair) => pair.first.seconds / pair.second.seconds),
-          Math.max(...values),
+        {
+          ...rowAxis,
+          position: 'right',
+          axisLine: { show: false },
+          data: factors.map(factorText),
+          axisLabel: {
+            ...rowAxis.axisLabel,
+            margin: 18,
+            color: (_: string, index: number) => factorColour(factors[index] ?? 1),
+          },
+        },
+      ],
+      series: [
+        times(
+          `#${a.id}`,
+          shown.map(({ first }) => [first.seconds, ...ends(first)]),
+          A_COLOUR,
+          -SHIFT,
+        ),
+        times(
+          `#${b.id}`,
+          shown.map(({ second }) => [second.seconds, ...ends(second)]),
+          B_COLOUR,
+          SHIFT,
         ),
       ],
     },
-    120 + shown.length * ROW,
+    132 + shown.length * ROW,
   );
+}
+
+const rowAxis = {
+  ...axisStyle,
+  type: 'category' as const,
+  inverse: true,
+  axisLabel: { ...axisStyle.axisLabel, hideOverlap: false, interval: 0 },
+  splitLine: { show: false },
+};
+
+/** How b stands to a. */
+function factorText(factor: number): string {
+  if (isEqual(factor)) return 'equal';
+  return factor > 1 ? `${factor.toFixed(2)}× faster` : `${(1 / factor).toFixed(2)}× slower`;
+}
+
+function factorColour(factor: number): string {
+  if (isEqual(factor)) return palette.quiet;
+  return factor > 1 ? palette.lines[2] : palette.lines[1];
+}
+
+/** As far as two digits tell. */
+function isEqual(factor: number): boolean {
+  return Math.max(factor, 1 / factor).toFixed(2) === '1.00';
 }
 
 interface RenderApi {
@@ -97,61 +122,29 @@ interface RenderApi {
   value(dimension: number): number;
 }
 
-function errorBars(bars: number[][], colour: string, shift: number) {
+/** A dot with its error bar in each row, `shift` rows below the middle. `rows`: value, low and high end. */
+function times(name: string, rows: number[][], colour: string, shift: number) {
   const draw = (_: unknown, api: RenderApi) => {
     const row = api.value(0);
-    const height = api.size([0, 1])[1];
-    const [x1, y] = api.coord([api.value(1), row]);
-    const [x2] = api.coord([api.value(2), row]);
-    const at = y + height * shift;
-    const stroke = { stroke: colour, lineWidth: 2 };
-    const cap = (x: number) => ({
+    const at = (seconds: number) => api.coord([seconds, row])[0];
+    const y = api.coord([0, row])[1] + api.size([0, 1])[1] * shift;
+    const [middle, low, high] = [at(api.value(1)), at(api.value(2)), at(api.value(3))];
+    const line = (x1: number, y1: number, x2: number, y2: number) => ({
       type: 'line',
-      shape: { x1: x, y1: at - 5, x2: x, y2: at + 5 },
-      style: stroke,
+      shape: { x1, y1, x2, y2 },
+      style: { stroke: colour, lineWidth: 2 },
     });
-    return {
-      type: 'group',
-      children: [{ type: 'line', shape: { x1, y1: at, x2, y2: at }, style: stroke }, cap(x1), cap(x2)],
-    };
+    const dot = { type: 'circle', shape: { cx: middle, cy: y, r: DOT }, style: { fill: colour } };
+    const bar = [line(low, y, high, y), line(low, y - 5, low, y + 5), line(high, y - 5, high, y + 5)];
+    // Ends that the dot covers would only make it a square.
+    return { type: 'group', children: high - low > 2 * DOT + 4 ? [...bar, dot] : [dot] };
   };
-  return [
-    {
-      type: 'custom',
-      renderItem: draw,
-      data: bars.map(([low, high], row) => [row, low, high]),
-      encode: { x: [1, 2], y: 0 },
-    },
-  ];
-}
-
-function dots(name: string, values: number[], colour: string, shift: number) {
   return {
-    type: 'scatter',
+    type: 'custom',
     name,
-    data: values.map((value, row) => [value, row]),
-    symbolSize: 11,
-    symbolOffset: [0, shift * ROW * 0.93],
+    renderItem: draw,
+    data: rows.map(([value, low, high], row) => [row, value, low, high]),
+    encode: { x: [1, 2, 3], y: 0 },
     color: colour,
-    z: 3,
-  };
-}
-
-/** At the right edge of each row: how b stands to a. */
-function ratios(factors: number[], right: number) {
-  return {
-    type: 'scatter',
-    symbolSize: 0,
-    data: factors.map((factor, row) => ({
-      value: [right, row],
-      label: {
-        show: true,
-        position: 'right',
-        distance: 18,
-        formatter: factor >= 1 ? `${factor.toFixed(2)}× faster` : `${(1 / factor).toFixed(2)}× slower`,
-        color: factor >= 1 ? palette.lines[2] : palette.lines[1],
-        fontSize: 14,
-      },
-    })),
   };
 }

@@ -11,6 +11,7 @@ import { GridComponent, LegendComponent, MarkLineComponent, TitleComponent } fro
 import { type EChartsCoreOption, init, setPlatformAPI, use } from 'echarts/core';
 import { LabelLayout, LegacyGridContainLabel } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
+import { formatScore, timeUnit } from '../measure.ts';
 
 const WIDTH = 720;
 const DENSITY = 2;
@@ -21,8 +22,10 @@ export const palette = {
   text: '#f2f3f5',
   quiet: '#b5bac1',
   grid: '#3a3c42',
-  /** The record, one's own place: what the eye should find first. */
+  /** One's own place: what the eye should find first. */
   accent: '#f0b232',
+  /** The record: seen beside the line that lies on it, and quieter. */
+  band: '#6b5426',
   /** Told apart by hue and by lightness, so that they stay apart without colour vision. */
   lines: ['#5aa9ff', '#ff8a65', '#7bd88f', '#c792ea', '#ffd866', '#4dd0e1', '#f48fb1', '#b0bec5'],
 } as const;
@@ -90,9 +93,9 @@ export const axisStyle = {
 
 /**
  * A value axis that suits the numbers: logarithmic when they spread over more than a factor of twenty. Around a single
- * value it leaves room, so that the value does not lie on an edge.
+ * value it leaves room, so that the value does not lie on an edge. `unit` as in domain/ranking-rule.ts.
  */
-export function valueAxis(values: number[], format: (value: number) => string) {
+export function valueAxis(values: number[], unit: string) {
   const low = Math.min(...values);
   const high = Math.max(...values);
   const isLog = low > 0 && high / low > 20;
@@ -100,12 +103,23 @@ export function valueAxis(values: number[], format: (value: number) => string) {
   const bounds = isLog
     ? { min: low / 1.25, max: high * 1.25 }
     : { min: Math.max(0, low - room), max: high + room };
+  const formatter = isLog
+    ? (value: number) => formatScore(value, unit)
+    : (value: number) => formatTick(value, bounds, unit);
   return {
     ...axisStyle,
     type: isLog ? ('log' as const) : ('value' as const),
     ...bounds,
-    axisLabel: { ...axisStyle.axisLabel, showMinLabel: false, showMaxLabel: false, formatter: format },
+    axisLabel: { ...axisStyle.axisLabel, showMinLabel: false, showMaxLabel: false, formatter },
   };
+}
+
+/** A value of an axis in the unit of its greatest, with as many digits as tell its ticks apart. */
+export function formatTick(value: number, axis: { min: number; max: number }, unit: string): string {
+  const [factor, shown] = unit === 's' ? timeUnit(axis.max) : [1, unit];
+  const step = ((axis.max - axis.min) * factor) / 5;
+  const digits = Math.min(12, Math.max(0, -Math.floor(Math.log10(step))));
+  return `${(value * factor).toFixed(digits)} ${shown}`.trimEnd();
 }
 
 /**

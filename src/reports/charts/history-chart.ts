@@ -1,5 +1,4 @@
 /** How the best scores of a board came about: a step line per participant, and the record. */
-import { formatSeconds } from '../measure.ts';
 import { axisStyle, drawableName, drawChart, heading, palette, valueAxis } from './draw.ts';
 
 /** One moment at which somebody improved. */
@@ -12,6 +11,8 @@ export interface BoardHistory {
   leaderboard: string;
   gpuType: string;
   scoreAscending: boolean;
+  /** What scores are measured in (domain/ranking-rule.ts). */
+  unit: string;
   /** In the order of the board; each with its improvements in order of time. */
   people: { name: string; improvements: Improvement[] }[];
   record: Improvement[];
@@ -20,6 +21,8 @@ export interface BoardHistory {
 }
 
 const HEIGHT = 460;
+/** So that a first entry of this moment has an axis to lie on. */
+const LEAST_MS = 10 * 60_000;
 const timeLabels = {
   year: '{yyyy}',
   month: '{MMM}',
@@ -32,11 +35,12 @@ const timeLabels = {
 export function historyChart(history: BoardHistory): Buffer {
   const { people, record, until } = history;
   const values = [...record, ...people.flatMap((person) => person.improvements)].map((item) => item.score);
+  const times = people.flatMap((person) => person.improvements).map((item) => item.at.getTime());
   const line = (improvements: Improvement[]) => {
-    const points = improvements.map((item) => [item.at.getTime(), item.score]);
+    const points: object[] = improvements.map((item) => ({ value: [item.at.getTime(), item.score] }));
     const last = improvements.at(-1);
-    // What stands still goes on until now.
-    if (last && last.at < until) points.push([until.getTime(), last.score]);
+    // What stands still goes on until now, where nobody improved.
+    if (last && last.at < until) points.push({ value: [until.getTime(), last.score], symbol: 'none' });
     return points;
   };
   const names = people.map((person, index) => `${index + 1}  ${drawableName(person.name) ?? 'participant'}`);
@@ -45,7 +49,7 @@ export function historyChart(history: BoardHistory): Buffer {
     {
       title: heading(
         `${history.leaderboard} on ${history.gpuType}`,
-        `best score over time of the first ${people.length}, ${better}; dashed: the record`,
+        `best score over time${people.length > 1 ? ` of the first ${people.length}` : ''}, ${better}; broad band: the record`,
       ),
       legend: {
         orient: 'vertical',
@@ -62,11 +66,12 @@ export function historyChart(history: BoardHistory): Buffer {
       xAxis: {
         ...axisStyle,
         type: 'time',
+        min: Math.min(until.getTime() - LEAST_MS, ...times),
         max: until.getTime(),
         splitLine: { show: false },
         axisLabel: { ...axisStyle.axisLabel, formatter: timeLabels },
       },
-      yAxis: valueAxis(values, formatSeconds),
+      yAxis: valueAxis(values, history.unit),
       series: [
         ...people.map((person, index) => ({
           type: 'line',
@@ -79,13 +84,14 @@ export function historyChart(history: BoardHistory): Buffer {
           color: palette.lines[index % palette.lines.length],
         })),
         {
+          // Behind the line of whoever holds it, which would be lost below one of the same width.
           type: 'line',
           step: 'end',
           data: line(record),
           symbol: 'none',
-          lineStyle: { width: 1.5, type: 'dashed' },
-          color: palette.accent,
-          z: 5,
+          lineStyle: { width: 9, cap: 'round' },
+          color: palette.band,
+          z: 1,
         },
       ],
     },

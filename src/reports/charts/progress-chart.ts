@@ -1,5 +1,4 @@
 /** One participant's own way: the time of each benchmark shape over their submissions. */
-import { formatSeconds } from '../measure.ts';
 import { axisStyle, drawChart, heading, palette, shapeNames, shorten, valueAxis } from './draw.ts';
 
 export interface Progress {
@@ -43,7 +42,7 @@ export function progressChart(progress: Progress): Buffer {
         data: progress.submissions.map((item) => `#${item.id}`),
         splitLine: { show: false },
       },
-      yAxis: valueAxis(values, formatSeconds),
+      yAxis: valueAxis(values, 's'),
       series: shown.map((spec, index) => ({
         type: 'line',
         name: shorten(names[index] ?? spec, 84),

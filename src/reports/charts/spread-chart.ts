@@ -1,11 +1,13 @@
 /** How the scores of a board are spread, and where one's own lies. */
-import { formatSeconds } from '../measure.ts';
+import { formatScore } from '../measure.ts';
 import { axisStyle, drawChart, heading, palette } from './draw.ts';
 
 export interface Spread {
   leaderboard: string;
   gpuType: string;
   scoreAscending: boolean;
+  /** What scores are measured in (domain/ranking-rule.ts). */
+  unit: string;
   /** Of everybody who is ranked; at least one. */
   scores: number[];
   /** Null when the viewer is not ranked. */
@@ -17,11 +19,13 @@ const MOST_BINS = 24;
 
 /** PNG. */
 export function spreadChart(spread: Spread): Buffer {
-  const bins = makeBins(spread.scores);
-  const mine = spread.mine;
-  const ownBin = mine === null ? -1 : bins.findIndex((bin) => mine.score >= bin.from && mine.score <= bin.to);
+  const { bins, binOf } = makeBins(spread.scores);
+  const { mine, unit } = spread;
+  const ownBin = mine === null ? -1 : binOf(mine.score);
   const place =
-    mine === null ? 'you are not ranked' : `you are number ${mine.rank} with ${formatSeconds(mine.score)}`;
+    mine === null
+      ? 'you are not ranked'
+      : `you are number ${mine.rank} with ${formatScore(mine.score, unit)}`;
   const better = spread.scoreAscending ? 'further left is better' : 'further right is better';
   return drawChart(
     {
@@ -33,7 +37,7 @@ export function spreadChart(spread: Spread): Buffer {
       xAxis: {
         ...axisStyle,
         type: 'category',
-        data: bins.map((bin) => (bin.from === bin.to ? formatSeconds(bin.from) : formatSeconds(bin.middle))),
+        data: bins.map((bin) => formatScore(bin.middle, unit)),
         splitLine: { show: false },
       },
       yAxis: { ...axisStyle, type: 'value', minInterval: 1, axisLabel: { ...axisStyle.axisLabel } },
@@ -64,32 +68,29 @@ export function spreadChart(spread: Spread): Buffer {
 }
 
 interface Bin {
-  from: number;
-  to: number;
   middle: number;
   count: number;
 }
 
 /** Of equal width, or of equal ratio where the scores spread over more than a factor of twenty. */
-function makeBins(scores: number[]): Bin[] {
-  const low = Math.min(...scores);
-  const high = Math.max(...scores);
-  if (low === high) return [{ from: low, to: high, middle: low, count: scores.length }];
+function makeBins(scores: number[]): { bins: Bin[]; binOf(score: number): number } {
+  // A long board has more scores than a call may have arguments.
+  const low = scores.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY);
+  const high = scores.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
+  if (low === high) return { bins: [{ middle: low, count: scores.length }], binOf: () => 0 };
   const isLog = low > 0 && high / low > 20;
   const scale = isLog ? Math.log : (value: number) => value;
   const unscale = isLog ? Math.exp : (value: number) => value;
   const count = Math.min(MOST_BINS, Math.max(6, Math.ceil(2 * Math.sqrt(scores.length))));
   const width = (scale(high) - scale(low)) / count;
   const bins = Array.from({ length: count }, (_, index) => ({
-    from: index === 0 ? low : unscale(scale(low) + index * width),
-    to: index === count - 1 ? high : unscale(scale(low) + (index + 1) * width),
     middle: unscale(scale(low) + (index + 0.5) * width),
     count: 0,
   }));
+  const binOf = (score: number) => Math.min(count - 1, Math.floor((scale(score) - scale(low)) / width));
   for (const score of scores) {
-    const index = Math.min(count - 1, Math.floor((scale(score) - scale(low)) / width));
-    const bin = bins[index];
+    const bin = bins[binOf(score)];
     if (bin) bin.count += 1;
   }
-  return bins;
+  return { bins, binOf };
 }
