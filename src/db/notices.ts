@@ -74,8 +74,7 @@ export async function oweSubmissionNotices(tx: Db, submissionId: number): Promis
     insert into hotlap.outbox (kind, dedupe_key, payload, not_before)
     select 'notice', concat_ws(':', 'overtaken', mine.submission_id, mine.gpu_type, other.user_id),
       jsonb_build_object('notice', 'overtaken', 'userId', other.user_id, 'leaderboardId', mine.leaderboard_id,
-        'gpuType', mine.gpu_type, 'rankBefore',
-        hotlap.rank_of(mine.leaderboard_id, mine.gpu_type, other.sort_key) - 1),
+        'gpuType', mine.gpu_type),
       greatest(now(), (
         select max(o.sent_at) + ${OVERTAKEN_PAUSE}::interval from hotlap.outbox o
         where o.kind = 'notice' and o.payload ->> 'userId' = other.user_id and o.payload ->> 'notice' = 'overtaken'
@@ -107,6 +106,22 @@ export async function oweSubmissionNotices(tx: Db, submissionId: number): Promis
           and o.payload ->> 'notice' = 'overtaken' and o.payload -> 'leaderboardId' = to_jsonb(mine.leaderboard_id)
           and o.payload ->> 'gpuType' = mine.gpu_type)
     on conflict (dedupe_key) do nothing`;
+}
+
+/** Since when a user's place on a GPU type is theirs, as far as they know: their entry, or the last notice of it. */
+export async function findPlaceKnownSince(
+  db: Db,
+  key: { userId: string; leaderboardId: number; gpuType: string },
+): Promise<Date | null> {
+  const [row] = await db<{ at: Date }[]>`
+    select greatest(h.since, (
+        select max(o.sent_at) from hotlap.outbox o
+        where o.kind = 'notice' and o.payload ->> 'userId' = h.user_id and o.payload ->> 'notice' = 'overtaken'
+          and o.payload -> 'leaderboardId' = to_jsonb(h.leaderboard_id) and o.payload ->> 'gpuType' = h.track)) as at
+    from hotlap.board_history h
+    where h.leaderboard_id = ${key.leaderboardId} and h.track = ${key.gpuType} and h.user_id = ${key.userId}
+      and h.until = 'infinity'`;
+  return row?.at ?? null;
 }
 
 /** For those who take part: 24 hours before the end of a board, and one. A deadline that is moved is another one. */

@@ -3,10 +3,10 @@
  * and one whose time has not come waits on. Whoever takes no direct messages gets none until they say so in `/notify`.
  */
 import { type APIEmbed, type Client, DiscordAPIError } from 'discord.js';
-import { findNeighbourAhead, findOwnEntry } from '../db/board.ts';
+import { findNeighbourAhead, findOwnEntry, listRanksAt } from '../db/board.ts';
 import { findThreadBoard } from '../db/board-threads.ts';
 import type { Sql } from '../db/client.ts';
-import { findQuotaBack, noteReachable, wantsNotice } from '../db/notices.ts';
+import { findPlaceKnownSince, findQuotaBack, noteReachable, wantsNotice } from '../db/notices.ts';
 import { nonceOf, type OwedMessage } from '../db/outbox.ts';
 import { findSubmissionView, listRuns } from '../db/submissions.ts';
 import type { Notice } from '../domain/notice.ts';
@@ -86,14 +86,20 @@ async function finished({ sql }: DeliveryParts, notice: NoticeOf<'finished'>): P
 }
 
 async function overtaken({ sql }: DeliveryParts, notice: NoticeOf<'overtaken'>): Promise<APIEmbed | null> {
-  const { leaderboardId, gpuType, userId, rankBefore } = notice;
+  const { leaderboardId, gpuType, userId } = notice;
   const found = await findThreadBoard(sql, leaderboardId);
   if (!found) return null;
   const { board } = found;
   const key = { leaderboardId, gpuType, scoreAscending: board.scoreAscending };
   const own = await findOwnEntry(sql, key, userId);
   const ahead = own && (await findNeighbourAhead(sql, key, userId));
-  if (!own || !ahead || own.rank <= rankBefore) return null;
+  const since = await findPlaceKnownSince(sql, notice);
+  if (!own || !ahead || !since) return null;
+  // A Date has no microseconds: the moment right after.
+  const then = await listRanksAt(sql, key, [userId], new Date(since.getTime() + 1));
+  // An entry of many days ago is known by the day alone: one place at least it was.
+  const rankBefore = then.get(userId) ?? own.rank - 1;
+  if (own.rank <= rankBefore) return null;
   return overtakenNotice({
     leaderboard: board.name,
     gpuType,

@@ -12,8 +12,7 @@ export const noticeWords: Record<NoticeKind, { label: string; about: string }> =
 
 export type Notice = { userId: string } & (
   | { notice: 'finished'; submissionId: number }
-  /** `rankBefore`: the place before anybody passed them. */
-  | { notice: 'overtaken'; leaderboardId: number; gpuType: string; rankBefore: number }
+  | { notice: 'overtaken'; leaderboardId: number; gpuType: string }
   /** `deadline` in milliseconds since 1970; another one makes this notice void. */
   | { notice: 'deadline'; leaderboardId: number; deadlineMs: number; hours: 24 | 1 }
   | { notice: 'quota'; leaderboardId: number; category: 'test' | 'leaderboard' }

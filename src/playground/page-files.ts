@@ -5,7 +5,18 @@ import { buildSync } from 'esbuild';
 const folder = new URL('./page/', import.meta.url);
 
 // In this order: what comes later may overrule.
-const styles = ['base', 'sidebar', 'channel', 'message', 'select', 'composer', 'suggest', 'modal', 'narrow'];
+const styles = [
+  'base',
+  'sidebar',
+  'channel',
+  'forum',
+  'message',
+  'select',
+  'composer',
+  'suggest',
+  'modal',
+  'narrow',
+];
 
 interface PageFile {
   type: string;

@@ -34,7 +34,7 @@ export function overtakenNotice(view: OvertakenView): APIEmbed {
     title: cut(`You were overtaken on ${plain(view.leaderboard)} · ${plain(view.gpuType)}`, 256),
     color: colours.running,
     description: [
-      `You were ${ordinal(view.rankBefore)} and are **${ordinal(view.rank)}** now.`,
+      `Your entry was ${ordinal(view.rankBefore)} and is **${ordinal(view.rank)}** now.`,
       `Right ahead of you is ${person(ahead)}${byHow}.`,
       `\`/leaderboard show name:${view.leaderboard}\` has them all.`,
     ].join('\n'),

@@ -60,10 +60,17 @@ function podiumText(news: PodiumNews, change: PodiumChange): string {
 function placeLine(news: PodiumNews, change: PodiumChange, place: PodiumPlace): string {
   const medal = medals[place.rank - 1] ?? `**${place.rank}.**`;
   return [
-    `${medal} ${person(place)} **${formatScore(place.score, news.unit)}**`,
+    `${medal} ${person(place)} **${formatScore(place.score, news.unit)}**${gap(change.after[0], place)}`,
     ...(place.provisional ? ['provisional'] : []),
     ...moveText(news, change, place),
   ].join(' · ');
+}
+
+/** From the first place: ` (+7.8 %)` */
+function gap(leader: PodiumPlace | undefined, { score }: PodiumPlace): string {
+  if (!leader?.score || score === null || score === leader.score) return '';
+  const percent = (100 * (score - leader.score)) / Math.abs(leader.score);
+  return ` (${percent > 0 ? '+' : '−'}${percentText(Math.abs(percent))})`;
 }
 
 function moveText(news: PodiumNews, { before, after }: PodiumChange, place: PodiumPlace): string[] {
@@ -72,25 +79,30 @@ function moveText(news: PodiumNews, { before, after }: PodiumChange, place: Podi
   if (old && old.rank === place.rank) return [];
   const from = old ? `▲ from ${ordinal(old.rank)}` : before.length === 0 ? '' : 'new here';
   const past = passed(before, after, place);
-  const words = [
-    ...(from === '' ? [] : [from]),
-    ...(past ? [`past ${person(past)}${margin(news, place, past)}`] : []),
-  ];
+  const by = past ? margin(news, place, past) : '';
+  // Whoever is out of sight and was better has been taken out.
+  const isPast = past && (by !== '' || after.includes(past));
+  const words = [...(from === '' ? [] : [from]), ...(isPast ? [`past ${person(past)}${by}`] : [])];
   return words.length > 0 ? [words.join(', ')] : [];
 }
 
 /** Who stood on that place, or the next one that is now behind; with their score of now where they are still in sight. */
 function passed(before: PodiumPlace[], after: PodiumPlace[], place: PodiumPlace): PodiumPlace | null {
-  const rankNow = (userId: string) => after.find((other) => other.userId === userId)?.rank ?? Infinity;
-  const behind = before.filter(
-    ({ userId, rank }) => userId !== place.userId && rank >= place.rank && rankNow(userId) > place.rank,
+  const rankOf = (podium: PodiumPlace[], userId: string) =>
+    podium.find((other) => other.userId === userId)?.rank ?? Number.POSITIVE_INFINITY;
+  const rankBefore = rankOf(before, place.userId);
+  const first = before.find(
+    ({ userId, rank }) =>
+      userId !== place.userId &&
+      rank >= place.rank &&
+      rank <= rankBefore &&
+      rankOf(after, userId) > place.rank,
   );
-  const [first] = behind;
   if (!first) return null;
   return after.find(({ userId }) => userId === first.userId) ?? first;
 }
 
-/** Only where the one is better by the scores that are shown: somebody may have been taken out instead. */
+/** Empty where the one is not better by the scores that are shown. */
 function margin({ scoreAscending, unit }: PodiumNews, winner: PodiumPlace, loser: PodiumPlace): string {
   if (winner.score === null || loser.score === null) return '';
   const ahead = (scoreAscending ? 1 : -1) * (loser.score - winner.score);

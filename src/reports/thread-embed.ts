@@ -155,7 +155,7 @@ export function threadEndEmbed(leaderboard: string): APIEmbed {
 const purposes: Record<ChannelPurpose, { title: string; text: string }> = {
   forum: {
     title: 'The forum cannot be used',
-    text: 'Each leaderboard has its thread there (`DISCORD_FORUM_CHANNEL_ID`). Give Hotlap *Send Messages* and *Create Public Threads* in it, or name another forum and restart. Nothing is lost meanwhile: it is tried again every ten minutes.',
+    text: 'Each leaderboard has its thread there (`DISCORD_FORUM_CHANNEL_ID`). Give Hotlap *Create Posts* and *Send Messages in Threads* in it, or name another forum and restart. Nothing is lost meanwhile: it is tried again every ten minutes.',
   },
   thread: {
     title: 'The thread of a leaderboard cannot be written to',

@@ -214,7 +214,7 @@ describe('a notice', () => {
     expect(await choose(tomas, ['overtaken', 'finished'])).toContain('🔕 **Deadline near**');
     await ranked(mira, 0.02);
     const told = await tomas.waitForMessage((item) => textOf(item).includes('You were overtaken'), TIMEOUT);
-    expect(textOf(told)).toContain('You were 2nd and are **3rd** now.');
+    expect(textOf(told)).toContain('Your entry was 1st and is **3rd** now.');
     expect(textOf(told)).toContain(`Right ahead of you is <@${mira.id}>`);
     await ranked(tomas, 0.005);
     await tomas.waitForMessage(

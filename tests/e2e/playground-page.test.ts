@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Playground, startPlayground } from '../../src/playground/playground.ts';
 import { startTestBot, type TestBot } from '../support/playground-bot.ts';
 import { chromiumPath, launchBrowser, skippedWithout } from '../support/playground-browser.ts';
+import { refusal } from '../support/playground-stage.ts';
 import { playgroundUser } from '../support/playground-user.ts';
 
 describe.skipIf(chromiumPath === undefined)(`the playground page in Chromium${skippedWithout}`, () => {
@@ -105,6 +106,28 @@ describe.skipIf(chromiumPath === undefined)(`the playground page in Chromium${sk
     await page.getByRole('dialog').getByLabel('What?').fill('fine');
     await page.getByRole('button', { name: 'Submit' }).click();
     await page.getByText('thank you for “fine”').waitFor();
+  });
+
+  it('lists the threads of a forum, opens one, and shows what comes in elsewhere as unread', async () => {
+    const post = async (name: string, content: string) => {
+      const body = { name, message: { content } };
+      return (await bot.rest.post(Routes.threads(playground.forumChannelId), { body })) as { id: string };
+    };
+    const softmax = await post('softmax', 'Apply **softmax** to each row.\n```py\ndef custom_kernel(x)\n```');
+    await page.getByRole('button', { name: /^leaderboards/ }).click();
+    const card = page.locator('.forum-card', { hasText: 'softmax' });
+    await card.getByText('Apply softmax to each row.', { exact: true }).waitFor();
+    expect(await page.getByRole('textbox', { name: 'Message' }).isVisible()).toBe(false);
+    await card.click();
+    await page.locator('discord-message', { hasText: 'def custom_kernel(x)' }).waitFor();
+    await page.getByRole('button', { name: /^contest/ }).click();
+    await bot.rest.post(Routes.channelMessages(softmax.id), { body: { content: 'News of it' } });
+    await page.locator('.channel-thread.unread', { hasText: 'softmax' }).click();
+    await page.getByText('News of it').waitFor();
+    await page.getByRole('button', { name: /^contest/ }).click();
+    await bot.rest.delete(Routes.channel(playground.forumChannelId));
+    await page.getByRole('button', { name: /^leaderboards/ }).waitFor({ state: 'detached' });
+    expect((await refusal(bot.rest.get(Routes.channel(softmax.id)))).code).toBe(10003);
   });
 
   it('renders markup in messages as text, whoever wrote it', async () => {

@@ -1,9 +1,11 @@
 import type { PlayChannel } from '../play-protocol.ts';
 import type { MessageActions } from './component-view.ts';
 import { h, icon } from './dom.ts';
+import { forumCards } from './forum-view.ts';
 import { hintCard } from './hint-card.ts';
 import { messageView, noticeView } from './message-view.ts';
 import type { Session } from './session.ts';
+import { channelIcon } from './sidebar.ts';
 
 const nearBottomPx = 120;
 
@@ -25,6 +27,7 @@ export class ChannelView {
   readonly element = h('div', { class: 'scroller', role: 'log', 'aria-live': 'polite', tabindex: 0 });
   readonly #list = h('discord-messages', {});
   readonly #actions: MessageActions;
+  readonly #openChannel: (channelId: string) => void;
   #shown = new Map<string, Shown>();
   #head = h('section');
   #place = '';
@@ -33,8 +36,9 @@ export class ChannelView {
   #listHeight = 0;
   #roomHeight = 0;
 
-  constructor(actions: MessageActions) {
+  constructor(actions: MessageActions, openChannel: (channelId: string) => void) {
     this.#actions = actions;
+    this.#openChannel = openChannel;
     this.element.append(this.#list);
     const sizes = new ResizeObserver(() => {
       this.#listHeight = this.#list.offsetHeight;
@@ -66,6 +70,13 @@ export class ChannelView {
       this.#shown = new Map();
       this.#head = welcome(channel);
       this.#sticks = true;
+      this.element.classList.toggle('forum', channel.kind === 'forum');
+      this.element.scrollTop = 0;
+    }
+    if (channel.kind === 'forum') {
+      this.#sticks = false;
+      this.#arrange([this.#head, ...forumCards(session, channel, this.#openChannel)]);
+      return;
     }
     const messages = session.messages(channel.id);
     const shown = new Map<string, Shown>();
@@ -110,16 +121,20 @@ function sameVersion(version: unknown[] | undefined, now: unknown[]): boolean {
 }
 
 function welcome(channel: PlayChannel): HTMLElement {
-  const direct = channel.kind === 'dm';
-  const name = direct ? channel.name : `#${channel.name}`;
-  const text = direct
-    ? `This is the beginning of your direct messages with ${channel.name}.`
-    : `This is the start of the ${name} channel. ${channel.topic === '' ? '' : `${channel.topic}.`}`;
+  const { kind, topic } = channel;
+  const name = kind === 'text' ? `#${channel.name}` : channel.name;
+  const about = topic === '' ? '' : `${topic}.`;
+  const text = {
+    dm: `This is the beginning of your direct messages with ${name}.`,
+    thread: 'This is the start of the thread.',
+    forum: about,
+    text: `This is the start of the ${name} channel. ${about}`,
+  }[kind];
   return h(
     'section',
     { class: 'welcome' },
-    h('span', { class: 'welcome-icon' }, icon(direct ? 'at' : 'hash')),
-    h('h2', {}, direct ? channel.name : `Welcome to ${name}!`),
+    h('span', { class: 'welcome-icon' }, kind === 'text' ? icon('hash') : channelIcon(channel)),
+    h('h2', {}, kind === 'text' ? `Welcome to ${name}!` : name),
     h('p', {}, text),
     channel.kind === 'text' && !channel.restricted ? hintCard() : undefined,
   );

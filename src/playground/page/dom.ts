@@ -24,6 +24,7 @@ const outlines = {
   at: 'M16 12a4 4 0 1 0-8 0 4 4 0 0 0 8 0zm0 0v1.5a2.5 2.5 0 0 0 5 0V12a9 9 0 1 0-4 7.5',
   lock: 'M6 11h12v9H6zM8.5 11V7.5a3.5 3.5 0 0 1 7 0V11',
   thread: 'M4 5h16v10H10l-4 4v-4H4z',
+  forum: 'M3 4h13v8H9l-4 3.5V12H3zM19 8h2v8h-2v3l-4-3h-5v-1',
   menu: 'M4 6h16M4 12h16M4 18h16',
   close: 'M6 6l12 12M18 6 6 18',
   plus: 'M12 5v14M5 12h14',

@@ -7,7 +7,7 @@ import { h, icon } from './dom.ts';
 import { showModal } from './modal-view.ts';
 import { keepRelativeTimesTrue } from './moments.ts';
 import { Refused, Session } from './session.ts';
-import { membersView, sidebarView } from './sidebar.ts';
+import { channelIcon, membersView, sidebarView } from './sidebar.ts';
 import { dressComponents } from './theme.ts';
 
 // The page needs somebody to be before the server has told it who there is.
@@ -40,7 +40,7 @@ const actions: MessageActions = {
 };
 
 let drawnColumns = '';
-const channelView = new ChannelView(actions);
+const channelView = new ChannelView(actions, openChannel);
 let session = new Session(rememberedUser(), '', update);
 const composer = new Composer(session, () => channelView.followEnd());
 
@@ -79,23 +79,21 @@ function switchUser(userId: string): void {
   session = new Session(userId, channelId, update);
 }
 
+function openChannel(channelId: string): void {
+  session.openChannel(channelId);
+  toggleSidebar(false);
+  composer.focus();
+}
+
 function update(): void {
   // A session that was just replaced may still have something to say.
   if (session === undefined || session.state === undefined) return;
-  const events = {
-    openChannel: (channelId: string) => {
-      session.openChannel(channelId);
-      toggleSidebar(false);
-      composer.focus();
-    },
-    switchUser,
-  };
   // Drawing the columns anew would take the keyboard focus from their buttons, so they wait for a reason.
   const { me, channels, bot } = session.state;
   const columns = JSON.stringify([me, channels, bot.online, session.channelId, [...session.unread]]);
   if (columns !== drawnColumns) {
     drawnColumns = columns;
-    sidebar.replaceChildren(...sidebarView(session, events));
+    sidebar.replaceChildren(...sidebarView(session, { openChannel, switchUser }));
     members.replaceChildren(...membersView(session));
   }
   drawHeader();
@@ -108,6 +106,8 @@ function drawHeader(): void {
   const { state } = session;
   const channel = state?.channels.find(({ id }) => id === session.channelId);
   if (state === undefined || channel === undefined) return;
+  // New posts are the bot's.
+  composer.element.hidden = channel.kind === 'forum';
   document.title = `${channel.kind === 'dm' ? '@' : '#'}${channel.name} | Hotlap playground`;
   header.replaceChildren(
     h(
@@ -120,7 +120,7 @@ function drawHeader(): void {
       },
       icon('menu'),
     ),
-    icon(channel.kind === 'dm' ? 'at' : channel.restricted ? 'lock' : 'hash'),
+    channelIcon(channel),
     h('h2', {}, channel.name),
     channel.topic === '' ? '' : h('p', {}, channel.topic),
     h(

@@ -5,10 +5,14 @@ import type { Session } from './session.ts';
 
 const icons: Record<PlayChannel['kind'], IconName> = {
   text: 'hash',
-  forum: 'hash',
+  forum: 'forum',
   dm: 'at',
   thread: 'thread',
 };
+
+export function channelIcon({ kind, restricted }: PlayChannel): SVGElement {
+  return icon(restricted ? 'lock' : icons[kind]);
+}
 
 interface SidebarEvents {
   openChannel: (channelId: string) => void;
@@ -35,13 +39,19 @@ export function sidebarView(session: Session, events: SidebarEvents): HTMLElemen
       h('h2', {}, 'Text channels'),
       ...inGuild.flatMap((channel) => [
         entry(channel),
-        ...state.channels.filter(({ parentId }) => parentId === channel.id).map(entry),
+        ...state.channels.filter((thread) => isListed(session, channel, thread)).map(entry),
       ]),
       direct.length > 0 && h('h2', {}, 'Direct messages'),
       ...direct.map(entry),
     ),
     userPanel(state.me, state.users, events),
   ];
+}
+
+/** Of a forum those alone that are open or have something new: it may have hundreds, and lists them itself. */
+function isListed(session: Session, parent: PlayChannel, thread: PlayChannel): boolean {
+  if (thread.parentId !== parent.id) return false;
+  return parent.kind !== 'forum' || thread.id === session.channelId || session.unread.has(thread.id);
 }
 
 function channelEntry(session: Session, channel: PlayChannel, events: SidebarEvents): HTMLElement {
@@ -52,7 +62,7 @@ function channelEntry(session: Session, channel: PlayChannel, events: SidebarEve
   return h(
     'button',
     { type: 'button', class: classes.join(' '), onclick: () => events.openChannel(channel.id) },
-    icon(channel.restricted ? 'lock' : icons[channel.kind]),
+    channelIcon(channel),
     h('span', { class: 'channel-name' }, channel.name),
     unread > 0 && h('span', { class: 'count' }, String(unread)),
   );
