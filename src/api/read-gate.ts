@@ -1,6 +1,6 @@
 /**
  * Lets so many of the pages that are asked for most, and of the tokens that come with them, be read at once, the others
- * in the order in which they came. Two cores are busy with a few of them, so that more at once only makes everybody wait;
+ * in the order in which they came. The cores are busy with a few of them, so that more at once only makes everybody wait;
  * and they leave connections to the database for whoever submits, and moments between them for everything else that this
  * process answers.
  */

@@ -5,6 +5,7 @@
  * A request gets an id, then its caller (auth.ts), then its limits, and only then is its body read.
  */
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import cors from '@fastify/cors';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -80,7 +81,8 @@ const KEEP_ALIVE_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const BODY_TIMEOUT_MS = 120_000;
 const HANDLER_TIMEOUT_MS = 30_000;
-const READS_AT_ONCE = 3;
+/** As many as there are cores, so that what else is asked meets no queue for them; some connections stay for whoever submits. */
+const READS_AT_ONCE = Math.max(2, Math.min(6, availableParallelism()));
 const REPORTS_AT_ONCE = 2;
 const CLOSE_PATIENCE_MS = 10_000;
 const BODY_LIMIT = 256 * 1024;
