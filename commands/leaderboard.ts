@@ -1,24 +1,14 @@
 /** `/leaderboard show|list|task|template`: what everybody may read. */
 import {
-  ActionRowBuilder,
   AttachmentBuilder,
-  ButtonBuilder,
-  ButtonStyle,
   type ChatInputCommandInteraction,
+  MessageFlags,
   SlashCommandBuilder,
-  StringSelectMenuBuilder,
 } from 'discord.js';
 import { zipSync } from 'fflate';
-import {
-  countOutdatedEntries,
-  listBoardEntries,
-  listBoardTops,
-  listRankChanges,
-  listTracks,
-} from '../src/db/board.ts';
+import { listBoardTops, listTracks } from '../src/db/board.ts';
 import type { Sql } from '../src/db/client.ts';
 import type { LeaderboardWithTask } from '../src/db/leaderboards.ts';
-import { findTrackUnit } from '../src/db/ranking.ts';
 import { type Command, type CommandContext, viewerOf } from '../src/discord/command.ts';
 import {
   completeGpu,
@@ -26,17 +16,14 @@ import {
   completeLeaderboard,
   completeTrack,
 } from '../src/discord/leaderboard-choices.ts';
-import { pageButtons } from '../src/discord/page-buttons.ts';
 import { getVisibleBoard, getVisibleBoardById, listVisibleBoards } from '../src/discord/visible-board.ts';
 import { UserError } from '../src/domain/errors.ts';
+import { parseSince } from '../src/domain/moment.ts';
 import { unitOf } from '../src/domain/ranking-rule.ts';
 import { withHeader } from '../src/intake/directives.ts';
-import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
+import { boardListEmbed, taskEmbed } from '../src/reports/board-embed.ts';
+import { boardMessage, ownPlace } from './leaderboard/board-message.ts';
 import { boardOptions, history, spread } from './leaderboard/pictures.ts';
-
-/** Discord's limits. */
-const BUTTONS_A_ROW = 5;
-const MENU_OPTIONS = 25;
 
 export const leaderboard: Command = {
   data: new SlashCommandBuilder()
@@ -52,7 +39,10 @@ export const leaderboard: Command = {
         .addStringOption((option) =>
           option.setName('gpu').setDescription('GPU type, or another board of it').setAutocomplete(true),
         )
-        .addIntegerOption((option) => option.setName('page').setDescription('Page, from 1').setMinValue(1)),
+        .addIntegerOption((option) => option.setName('page').setDescription('Page, from 1').setMinValue(1))
+        .addStringOption((option) =>
+          option.setName('as_of').setDescription('As it was: 24h or 7d ago, 2026-11-20 18:00 (UTC)'),
+        ),
     )
     .addSubcommand((sub) =>
       boardOptions(sub.setName('history').setDescription('Best scores over time, as a picture')),
@@ -119,12 +109,23 @@ export const leaderboard: Command = {
     return completeLeaderboard(context.sql, viewer, focused.value);
   },
 
-  /** `leaderboard:<user>:<leaderboard id>:<gpu>:<page>`: a name could be longer than a custom id may be. */
-  async press(interaction, [userId, id, gpu = '', page = '0'], context) {
-    if (interaction.user.id !== userId) throw new UserError('not-your-choice');
+  /**
+   * `leaderboard:<user>:<leaderboard id>:<gpu>:<page>:<as of>`, the last in seconds or empty: a name could be longer than a
+   * custom id may be. `leaderboard:me:<leaderboard id>:<gpu>` is for everybody, each for themselves.
+   */
+  async press(interaction, [userId = '', id, gpu = '', page = '0', asOfS = ''], context) {
+    const isOwnPlace = userId === 'me';
+    if (!isOwnPlace && interaction.user.id !== userId) throw new UserError('not-your-choice');
     const board = await getVisibleBoardById(context.sql, viewerOf(interaction, context), Number(id));
+    if (isOwnPlace) {
+      const embeds = [await ownPlace(context.sql, board, gpu, interaction.user.id)];
+      await interaction.followUp({ embeds, flags: MessageFlags.Ephemeral });
+      return;
+    }
     const chosen = interaction.isStringSelectMenu() ? (interaction.values[0] ?? gpu) : gpu;
-    await interaction.editReply(await boardMessage(context.sql, board, chosen, Number(page), userId));
+    const asOf = asOfS === '' ? null : new Date(Number(asOfS) * 1000);
+    const wanted = { track: chosen, page: Number(page), asOf };
+    await interaction.editReply(await boardMessage(context.sql, board, wanted, userId));
   },
 };
 
@@ -138,7 +139,18 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
   const gpu =
     wanted === null ? await busiestGpu(context.sql, board) : await knownTrack(context.sql, board, wanted);
   const page = (interaction.options.getInteger('page') ?? 1) - 1;
-  await interaction.editReply(await boardMessage(context.sql, board, gpu, page, interaction.user.id));
+  const asOf = momentIn(interaction.options.getString('as_of'));
+  const message = await boardMessage(context.sql, board, { track: gpu, page, asOf }, interaction.user.id);
+  await interaction.editReply(message);
+}
+
+/** Throws UserError for what is no time, or none in the past. */
+function momentIn(text: string | null): Date | null {
+  if (text === null) return null;
+  const now = new Date();
+  const at = parseSince(text, now);
+  if (at === null || at > now) throw new UserError('bad-since', { since: text });
+  return at;
 }
 
 async function picture(
@@ -174,77 +186,11 @@ function knownGpu(board: LeaderboardWithTask, wanted: string): string {
   return known;
 }
 
-/** Ranked by time, whatever the board itself measures. */
-function isShape(track: string): boolean {
-  return / \/ shape \d+$/.test(track);
-}
-
 /** A GPU type, a language or a benchmark of one, or a composite. */
 async function knownTrack(sql: Sql, board: LeaderboardWithTask, wanted: string): Promise<string> {
   const composites = (board.rule.composites ?? []).map((composite) => composite.name);
   const tracks = [...(await listTracks(sql, board.id)).map((item) => item.track), ...composites];
   return tracks.find((track) => track.toLowerCase() === wanted.toLowerCase()) ?? knownGpu(board, wanted);
-}
-
-async function boardMessage(
-  sql: Sql,
-  board: LeaderboardWithTask,
-  gpuType: string,
-  wantedPage: number,
-  userId: string,
-) {
-  const key = { leaderboardId: board.id, gpuType, scoreAscending: board.scoreAscending };
-  const read = (page: number) => listBoardEntries(sql, key, { limit: BOARD_PAGE, offset: page * BOARD_PAGE });
-  let page = wantedPage;
-  let { entries, total } = await read(page);
-  const lastPage = Math.max(0, Math.ceil(total / BOARD_PAGE) - 1);
-  if (page > lastPage) {
-    page = lastPage;
-    ({ entries, total } = await read(page));
-  }
-  const changes = await listRankChanges(sql, key, entries, new Date());
-  const rows = pageButtons(page, lastPage, (to) => `leaderboard:${userId}:${board.id}:${gpuType}:${to}`);
-  const tracks = [
-    ...new Set([...board.gpus, ...(await listTracks(sql, board.id)).map((item) => item.track)]),
-  ];
-  const others = tracks.filter((track) => track !== gpuType);
-  const otherGpu = others.length > 0 ? [gpuMenu(others, `leaderboard:${userId}:${board.id}`)] : [];
-  const embed = boardEmbed({
-    leaderboard: board.name,
-    gpuType,
-    deadline: board.deadline,
-    scoreAscending: isShape(gpuType) || board.scoreAscending,
-    rule: board.rule,
-    unit: await findTrackUnit(sql, board, gpuType),
-    entries,
-    changes: new Map([...changes].map(([user, change]) => [user, change.day])),
-    total,
-    version: board.version,
-    outdated: await countOutdatedEntries(sql, key),
-    page,
-  });
-  return { embeds: [embed], components: [...rows, ...otherGpu] };
-}
-
-/** Buttons while they fit in a row, a menu beyond that. */
-function gpuMenu(
-  gpus: string[],
-  customId: string,
-): ActionRowBuilder<ButtonBuilder | StringSelectMenuBuilder> {
-  const row = new ActionRowBuilder<ButtonBuilder | StringSelectMenuBuilder>();
-  if (gpus.length <= BUTTONS_A_ROW) {
-    return row.addComponents(
-      gpus.map((gpu) =>
-        new ButtonBuilder().setCustomId(`${customId}:${gpu}:0`).setLabel(gpu).setStyle(ButtonStyle.Secondary),
-      ),
-    );
-  }
-  return row.addComponents(
-    new StringSelectMenuBuilder()
-      .setCustomId(`${customId}:-:0`)
-      .setPlaceholder('Another GPU type or board')
-      .addOptions(gpus.slice(0, MENU_OPTIONS).map((gpu) => ({ label: gpu, value: gpu }))),
-  );
 }
 
 async function list(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {

@@ -6,11 +6,13 @@ import {
 } from 'discord.js';
 import { loadBoardHistory, loadBoardSpread } from '../../src/db/history.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
+import { findReason } from '../../src/db/standings.ts';
 import type { CommandContext } from '../../src/discord/command.ts';
 import { UserError } from '../../src/domain/errors.ts';
 import { unitOf } from '../../src/domain/ranking-rule.ts';
 import { historyChart } from '../../src/reports/charts/history-chart.ts';
 import { spreadChart } from '../../src/reports/charts/spread-chart.ts';
+import { reasonLines } from '../../src/reports/own-place-embed.ts';
 
 const TOP = 8;
 
@@ -54,7 +56,10 @@ export async function spread(
   const { name: leaderboard, scoreAscending } = board;
   const unit = unitOf(board.rule, board.taskUnit);
   const picture = spreadChart({ leaderboard, gpuType, scoreAscending, unit, scores, mine });
-  await answer(interaction, picture, `spread-${board.name}-${gpuType}.png`);
+  const track = { leaderboardId: board.id, track: gpuType };
+  const reason = mine ? null : await findReason(context.sql, track, interaction.user.id);
+  const content = reason ? reasonLines(reason).join('\n') : '';
+  await answer(interaction, picture, `spread-${board.name}-${gpuType}.png`, content);
 }
 
 function checkShown(board: LeaderboardWithTask): void {
@@ -65,6 +70,7 @@ async function answer(
   interaction: ChatInputCommandInteraction,
   picture: Buffer,
   name: string,
+  content = '',
 ): Promise<void> {
-  await interaction.editReply({ files: [new AttachmentBuilder(picture, { name })] });
+  await interaction.editReply({ content, files: [new AttachmentBuilder(picture, { name })] });
 }

@@ -63,6 +63,17 @@ function reasonOf(row: Facts): NotRanked | null {
   return row.entryId === null ? null : notRanked('behind-own', { id: row.entryId });
 }
 
+/** The same on a track; who is ranked on the GPU type and not on a benchmark of it lacks that benchmark's time. */
+function reasonOn(row: Facts, category: string): NotRanked | null {
+  const reason = reasonOf(row);
+  const shape = /^shape (\d+)$/.exec(category)?.[1];
+  if (shape === undefined || (reason !== null && reason.code !== 'behind-own')) return reason;
+  return notRanked('shape-untimed', { shape });
+}
+
+/** `H100 / Triton`: entries of one language alone. */
+const languageOf = (category: string) => (category.startsWith('shape ') ? '' : category);
+
 export interface Standing {
   gpuType: string;
   rank: number | null;
@@ -139,14 +150,14 @@ async function listUnrankedOnGpu(
   page: UnrankedPage,
 ): Promise<{ people: Unranked[]; total: number }> {
   const [gpuType = '', category = ''] = key.track.split(' / ');
-  const isLanguage = category !== '' && !category.startsWith('shape ');
+  const language = languageOf(category);
   const rows = await db<(Facts & { total: number })[]>`
     with newest as materialized (
       -- Person by person: each look-up is one of an index, and a board has far fewer people than submissions.
       select n.id from hotlap.users u cross join lateral (
         select s.id from hotlap.submissions s
         where s.user_id = u.id and s.leaderboard_id = ${key.leaderboardId} and s.mode = 'leaderboard'
-          and s.id <= ${page.upTo} ${isLanguage ? db`and s.language = ${category}` : db``}
+          and s.id <= ${page.upTo} ${language === '' ? db`` : db`and s.language = ${language}`}
           and exists (select from hotlap.jobs j where j.submission_id = s.id and j.gpu_type = ${gpuType})
         order by s.id desc limit 1
       ) n
@@ -161,7 +172,7 @@ async function listUnrankedOnGpu(
     userId: row.userId,
     userName: row.userName,
     submissionId: row.submissionId,
-    reason: reasonOf(row) ?? notRanked('no-score'),
+    reason: reasonOn(row, category) ?? notRanked('no-score'),
   }));
   return { people, total: rows[0]?.total ?? 0 };
 }
@@ -228,11 +239,13 @@ export async function findReason(
         where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type and e.user_id = ${userId})
     order by m.position limit 1`;
   if (member) return memberMissing(member);
-  const [gpu = ''] = key.track.split(' / ');
+  const [gpu = '', category = ''] = key.track.split(' / ');
+  const language = languageOf(category);
   const [row] = await db<Facts[]>`
     ${facts(db)} from hotlap.submissions s ${joins(db)}
     where s.leaderboard_id = ${key.leaderboardId} and s.user_id = ${userId} and s.mode = 'leaderboard'
-      and g.gpu_type = ${gpu}
+      and g.gpu_type = ${gpu} ${language === '' ? db`` : db`and s.language = ${language}`}
     order by s.id desc limit 1`;
-  return row ? (reasonOf(row) ?? notRanked('never-sent')) : notRanked('never-sent');
+  if (!row) return language === '' ? notRanked('never-sent') : notRanked('other-language', { language });
+  return reasonOn(row, category) ?? notRanked('no-score');
 }

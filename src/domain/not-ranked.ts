@@ -125,6 +125,16 @@ export const reasons = {
     cause: 'there is no ranked entry on {member}',
     next: 'The combined board needs one on each of its members: send the file there as well.',
   },
+  'other-language': {
+    phase: 'ranking',
+    cause: 'no ranked submission of yours is in {language}',
+    next: 'That board is for one language: send a file in it with mode `ranked`.',
+  },
+  'shape-untimed': {
+    phase: 'ranking',
+    cause: 'no ranked run of yours has timed benchmark {shape} of the task as it is now',
+    next: 'The task has changed since: send the file again with mode `ranked`.',
+  },
   'submission-invalid': {
     phase: 'ranking',
     cause: 'an organiser has taken this submission out',

@@ -20,8 +20,10 @@ export interface BoardPage {
   rule: RankingRule;
   /** What scores of this track are measured in (domain/ranking-rule.ts). */
   unit: string;
+  /** The board as it was then; null: as it is. */
+  asOf: Date | null;
   entries: BoardEntry[];
-  /** Places gained in the last 24 hours, by user. */
+  /** Places gained in the 24 hours before, by user. */
   changes: Map<string, RankChange>;
   total: number;
   /** Of the board's task now. */
@@ -36,12 +38,15 @@ const medals = ['🥇', '🥈', '🥉'];
 
 export function boardEmbed(board: BoardPage): APIEmbed {
   const lines = board.entries.map((entry) => entryLine(board, entry));
-  const empty = 'Nobody is ranked here yet. `/submit` with mode `ranked` makes you the first.';
+  const empty = board.asOf
+    ? 'Nobody was ranked here then.'
+    : 'Nobody is ranked here yet. `/submit` with mode `ranked` makes you the first.';
   const pages = Math.max(1, Math.ceil(board.total / BOARD_PAGE));
   return {
     title: cut(`${board.leaderboard} · ${board.gpuType}`, 256),
     color: colours.running,
     description: [
+      ...(board.asOf ? [`As it was ${timestamp(board.asOf, 'f')}.`, ''] : []),
       ...deadlineLine(board.deadline),
       ...versionLine(board),
       ...ruleLines(board),
@@ -51,8 +56,8 @@ export function boardEmbed(board: BoardPage): APIEmbed {
       text: [
         `${board.total} ranked`,
         `${board.scoreAscending ? 'lower' : 'higher'} is better`,
-        ...(showsChanges(board) ? ['▲ ▼ places since 24 h ago'] : []),
-        `version ${board.version} of the task`,
+        ...(showsChanges(board) ? [`▲ ▼ places since 24 h ${board.asOf ? 'before' : 'ago'}`] : []),
+        ...(board.asOf ? [] : [`version ${board.version} of the task`]),
         ...(pages > 1 ? [`page ${board.page + 1} of ${pages}`] : []),
       ].join(' · '),
     },

@@ -17,6 +17,7 @@ import {
 import { colours } from './colours.ts';
 import { code, codeBlock, cut, FIELD_CHARS, plain } from './markdown.ts';
 import { etaText, formatScore, formatSeconds, timestamp } from './measure.ts';
+import { reasonLines } from './own-place-embed.ts';
 import { profilerLine } from './report-file.ts';
 import { phaseWords } from './serving-phases.ts';
 import { gateText, isServingRun, servingTables } from './serving-table.ts';
@@ -198,10 +199,7 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
 }
 
 function notRankedLines(gpu: GpuResult): string[] {
-  if (gpu.notRanked) {
-    const { cause, phase, next } = gpu.notRanked;
-    return [`Not ranked: ${plain(cause)} (${phase}).`, `**Next** ${next}`];
-  }
+  if (gpu.notRanked) return reasonLines(gpu.notRanked);
   return gpu.reason ? [`Not ranked: ${plain(gpu.reason)}`] : [];
 }
 

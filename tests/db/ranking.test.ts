@@ -6,7 +6,7 @@ import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { listMeasurements } from '../../src/db/measurements.ts';
 import { findTrackUnit, refreshEntries } from '../../src/db/ranking.ts';
 import { refreshTurnedWindows } from '../../src/db/remeasure.ts';
-import { findReason, listStandings } from '../../src/db/standings.ts';
+import { findReason, listStandings, listUnranked } from '../../src/db/standings.ts';
 import { findSubmissionView } from '../../src/db/submissions.ts';
 import { draftRule } from '../../src/intake/ranking.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -158,6 +158,15 @@ describe('a rule', () => {
       [2, second, 9],
     ]);
     expect(await linesOf(board, 'series')).toEqual([]);
+    const reason = async (track: string, user: string) =>
+      (await findReason(database.sql, { leaderboardId: board.id, track }, user))?.cause;
+    expect(await reason('CPU / Triton', one.id)).toBe(undefined);
+    expect(await reason('CPU / Triton', two.id)).toBe('no ranked submission of yours is in Triton');
+    expect(await reason('CPU / shape 7', two.id)).toContain('has timed benchmark 7 of the task');
+    expect(await reason('CPU', makeUser().id)).toBe('nothing was sent in mode ranked');
+    const others = { leaderboardId: board.id, track: 'CPU / shape 7', isComposite: false };
+    const listed = await listUnranked(database.sql, others, { limit: 5, upTo: second, before: second + 1 });
+    expect(listed.people.map((person) => person.reason.code)).toEqual(['shape-untimed', 'shape-untimed']);
     const key = { leaderboardId: board.id, track: 'series' };
     expect((await findReason(database.sql, key, one.id))?.cause).toBe(
       `there is no ranked entry on CPU of ${other.name}`,

@@ -6,12 +6,12 @@ import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { previewRejudge } from '../../src/db/rejudge-apply.ts';
 import { findRejudge, listRejudgeEntries } from '../../src/db/rejudges.ts';
 import { findSubmissionView, listOwnSubmissions, listRuns } from '../../src/db/submissions.ts';
+import { parseSince } from '../../src/domain/moment.ts';
 import { leaderboardScore } from '../../src/domain/score.ts';
 import {
   beginRejudge,
   confirmRejudge,
   dropRejudge,
-  parseSince,
   type RejudgeWish,
   rejudgeReport,
 } from '../../src/intake/rejudge.ts';

@@ -1,8 +1,9 @@
 /** How a board ranks, from the organiser's rule to the judge's word, as people see it in Discord. */
 import type { APIMessage } from 'discord-api-types/v10';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setSubmissionInvalid } from '../../src/db/invalidations.ts';
 import { findLeaderboard, type LeaderboardWithTask } from '../../src/db/leaderboards.ts';
-import { rankedSubmission } from '../db/ranking-scene.ts';
+import { ageHistory, rankedSubmission } from '../db/ranking-scene.ts';
 import { makeBox } from '../db/scene.ts';
 import { writeLabProblems } from '../support/lab-problems.ts';
 import { componentsOf, isEphemeral, textOf } from '../support/playground-message.ts';
@@ -16,6 +17,7 @@ describe('a board with a rule', () => {
   let second: PlaygroundUser;
   let judge: PlaygroundUser;
   let board: LeaderboardWithTask;
+  let boxId: number;
   let fast: number;
   let slow: number;
 
@@ -28,7 +30,7 @@ describe('a board with a rule', () => {
     if (!found) throw new Error('the lab board is not there');
     board = found;
     // Their results are told to Hotlap, so that only the commands have to be waited for.
-    const boxId = (await makeBox(sql, ['CPU'], 4)).id;
+    boxId = (await makeBox(sql, ['CPU'], 4)).id;
     const of = (user: PlaygroundUser) => ({ user: { id: user.id, name: user.name } });
     fast = await rankedSubmission(sql, boxId, board, { ...of(first), meansS: [0.001, 0.004], score: 0.002 });
     slow = await rankedSubmission(sql, boxId, board, { ...of(second), meansS: [0.003, 0.003], score: 0.003 });
@@ -87,6 +89,56 @@ describe('a board with a rule', () => {
     expect(await show({ gpu: 'cpu / shape 1' })).toMatch(
       new RegExp(`1\\.000 ms.*#${fast}.*3\\.000 ms.*#${slow}`, 's'),
     );
+  });
+
+  it('shows the board as it was, page by page, and refuses times that are none', async () => {
+    const { sql } = running.database;
+    await ageHistory(sql, board.id, 48);
+    const newest = await rankedSubmission(sql, boxId, board, {
+      user: { id: first.id, name: first.name },
+      meansS: [0.0001, 0.0001],
+      score: 0.0001,
+    });
+    expect(await show()).toMatch(new RegExp(`▲1 · #${newest}.*▼1 · #${slow}`, 's'));
+    const then = await ask(first, '/leaderboard show', { name: 'lab', gpu: 'cpu', as_of: '30h' });
+    expect(textOf(then)).toContain('As it was <t:');
+    expect(textOf(then)).toMatch(new RegExp(`#${slow}.*#${fast}`, 's'));
+    expect(textOf(then)).not.toContain(`#${newest}`);
+    // Another board of it is that of the same time.
+    const shape = await (await first.press(then, 'CPU / shape 2')).waitFor(
+      (message) => textOf(message).includes('lab · CPU / shape 2'),
+      { timeoutMs: 60_000 },
+    );
+    expect(textOf(shape)).toContain('As it was <t:');
+    expect(textOf(shape)).not.toContain(`#${newest}`);
+    expect(textOf(await ask(first, '/leaderboard show', { name: 'lab', as_of: '60d' }))).toContain(
+      'Nobody was ranked here then.',
+    );
+    for (const asOf of ['2099-01-01', 'soon']) {
+      await first.slash('/leaderboard show', { name: 'lab', as_of: asOf });
+      const refused = (seen: APIMessage) => textOf(seen).includes(`${asOf} is no time in the past.`);
+      expect(isEphemeral(await first.waitForMessage(refused, { timeoutMs: 60_000 }))).toBe(true);
+    }
+    await setSubmissionInvalid(sql, newest, { by: 'test', reason: 'test' });
+  });
+
+  it('tells everybody their own place, and whoever has none why, for their eyes', async () => {
+    const message = await ask(second, '/leaderboard show', { name: 'lab' });
+    const placeOf = async (user: PlaygroundUser) => {
+      await user.press(message, 'My place');
+      return user.waitForMessage((seen) => textOf(seen).includes('Your place on lab'), { timeoutMs: 60_000 });
+    };
+    const own = await placeOf(second);
+    expect(isEphemeral(own)).toBe(true);
+    expect(textOf(own)).toContain(`Number **1** of 2 with **3.000 ms**, by #${slow}.`);
+    expect(textOf(own)).toContain('the same place since 24 hours ago, new since 7 days ago');
+    // The message is somebody else's; the answer is not.
+    const none = textOf(await placeOf(judge));
+    expect(none).toContain('Not ranked: nothing was sent in mode ranked (sending).');
+    expect(none).toContain('**Next** Send a file with mode `ranked`.');
+    const picture = await ask(judge, '/leaderboard spread', { name: 'lab' });
+    expect(textOf(picture)).toContain('Not ranked: nothing was sent in mode ranked (sending).');
+    expect(textOf(picture)).toContain('(file spread-lab-');
   });
 
   it('ranks by judges’ scores under their own names, and says what is missing', async () => {

@@ -3,12 +3,14 @@ import type { APIEmbed } from 'discord-api-types/v10';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/domain/errors.ts';
+import { notRanked, type ReasonCode, reasons } from '../../src/domain/not-ranked.ts';
 import type { RankingRule } from '../../src/domain/ranking-rule.ts';
 import type { Task } from '../../src/domain/task.ts';
 import { announcementEmbed } from '../../src/reports/announcement.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../../src/reports/board-embed.ts';
 import { boxListEmbed } from '../../src/reports/box-embed.ts';
 import { noticeEmbed, refusalEmbed } from '../../src/reports/notice-embed.ts';
+import { ownPlaceEmbed } from '../../src/reports/own-place-embed.ts';
 import { submissionEmbed } from '../../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../../src/reports/submission-list-embed.ts';
 import { nastyText, runsOf, submissionView } from './nasty-views.ts';
@@ -135,6 +137,7 @@ describe('an embed fits into Discord’s limits', () => {
       scoreAscending: fc.boolean(),
       rule: fc.constantFrom(...rules),
       unit: fc.constantFrom('s', '', 'points', 'x'.repeat(20)),
+      asOf: fc.constantFrom(null, new Date('2026-07-02')),
       changes: fc.constant(new Map([['1'.repeat(18), 3]])),
       entries: fc.array(entry, { maxLength: BOARD_PAGE, size: 'max' }),
       total: fc.nat(),
@@ -143,6 +146,18 @@ describe('an embed fits into Discord’s limits', () => {
       page: fc.nat(1000),
     });
     fc.assert(fc.property(page, (board) => expectFits(boardEmbed(board))));
+    const change = fc.constantFrom('new' as const, 0, 1, -12);
+    const reason = fc.constantFrom(
+      null,
+      ...(Object.keys(reasons) as ReasonCode[]).map((code) => notRanked(code, { stage: 'x'.repeat(300) })),
+    );
+    fc.assert(
+      fc.property(page, fc.option(entry), change, reason, (board, own, moved, cause) => {
+        const mine = own && { ...own, total: board.total, unit: board.unit, day: moved, week: moved };
+        const about = { leaderboard: board.leaderboard, track: board.gpuType, minimumRuns: 1000 };
+        expectFits(ownPlaceEmbed({ ...about, entry: mine, reason: cause }));
+      }),
+    );
   });
 
   it('of the list of boards, and says how many it leaves out', () => {

@@ -30,6 +30,8 @@ describe('the table of reasons', () => {
       scorer: 'clarity',
       member: 'H100 of scan',
       id: 12,
+      language: 'Inline C++',
+      shape: 3,
     };
     for (const code of Object.keys(reasons) as ReasonCode[]) {
       const reason = notRanked(code, details);
