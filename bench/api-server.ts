@@ -18,6 +18,7 @@ const api = await startApi({
   port: 0,
   exportsDir: '',
   problems: { plan: notHere, planDirectory: notHere, apply: notHere },
+  runs: { runnerHash: '', findKnownGood: notHere },
   accounts: databaseAccounts(sql, null),
   signIn: { publicUrl: null, apps: { discord: null, github: null } },
   rates: { read: 1e9 },

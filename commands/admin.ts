@@ -5,15 +5,17 @@ import { UserError } from '../src/domain/errors.ts';
 import { auditGroup } from './admin/audit.ts';
 import { boxGroup } from './admin/box.ts';
 import { contestGroup } from './admin/contest.ts';
-import type { AdminGroup } from './admin/group.ts';
+import type { AdminCommand, AdminGroup } from './admin/group.ts';
 import { invitesGroup } from './admin/invites.ts';
 import { leaderboardGroup } from './admin/leaderboard.ts';
 import { limitGroup } from './admin/limit.ts';
 import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
+import { runCommand } from './admin/run.ts';
 import { submissionGroup } from './admin/submission.ts';
 import { tokenGroup } from './admin/token.ts';
 import { userGroup } from './admin/user.ts';
+import { verifyCommand } from './admin/verify.ts';
 
 const groups: AdminGroup[] = [
   leaderboardGroup,
@@ -29,6 +31,8 @@ const groups: AdminGroup[] = [
   auditGroup,
 ];
 
+const ungrouped: AdminCommand[] = [runCommand, verifyCommand];
+
 function findGroup(name: string | null): AdminGroup | undefined {
   return groups.find((group) => group.name === name);
 }
@@ -41,6 +45,14 @@ const declaration = new SlashCommandBuilder()
 for (const group of groups)
   declaration.addSubcommandGroup((builder) => group.build(builder.setName(group.name)));
 
+for (const command of ungrouped)
+  declaration.addSubcommand((builder) => command.build(builder.setName(command.name)));
+
+function findUngrouped(options: { getSubcommandGroup(): string | null; getSubcommand(): string }) {
+  if (options.getSubcommandGroup() !== null) return undefined;
+  return ungrouped.find((command) => command.name === options.getSubcommand());
+}
+
 export const admin: Command = {
   data: declaration.toJSON(),
 
@@ -48,11 +60,16 @@ export const admin: Command = {
 
   async run(interaction, context) {
     const { options } = interaction;
+    const own = findUngrouped(options);
+    if (own) return own.run(interaction, context);
     await findGroup(options.getSubcommandGroup())?.run[options.getSubcommand()]?.(interaction, context);
   },
 
   async complete(interaction, context): Promise<Choice[]> {
-    const group = findGroup(interaction.options.getSubcommandGroup());
+    const { options } = interaction;
+    const own = findUngrouped(options);
+    if (own) return own.complete(interaction, context);
+    const group = findGroup(options.getSubcommandGroup());
     return (await group?.complete?.(interaction, context)) ?? [];
   },
 

@@ -19,6 +19,7 @@ import { loadRunnerArchive } from './boxes/runner-archive.ts';
 import { loadOrCreateKey } from './boxes/ssh-key.ts';
 import { applySync } from './catalog/apply.ts';
 import { planDirectory } from './catalog/directory.ts';
+import { findKnownGood } from './catalog/known-good.ts';
 import { listProblemPlaces } from './catalog/places.ts';
 import { planSync } from './catalog/plan.ts';
 import { syncProblems } from './catalog/sync.ts';
@@ -33,7 +34,9 @@ import { startAnnouncer } from './discord/announcer.ts';
 import { connectDiscord } from './discord/client.ts';
 import type { CommandParts } from './discord/command.ts';
 import { dispatchInteractions } from './discord/dispatch.ts';
+import { memberRoles } from './discord/member-roles.ts';
 import { registerCommands } from './discord/register.ts';
+import type { RunDesk } from './domain/verify.ts';
 import type { Log } from './log.ts';
 import { type Playground, startPlayground } from './playground/playground.ts';
 import { examineBox } from './scheduler/box-monitor.ts';
@@ -118,7 +121,9 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       stops.push((options) => scheduler.stop(options));
       await scheduler.start();
     }
-    const api = http && (await startHttp(config, http, log, stops));
+    const api =
+      http &&
+      (await startHttp(config, { ...http, playground, runs: runDesk(config, sql, pool) }, log, stops));
     return { sql, playground, api, stop };
   } catch (error) {
     await stop();
@@ -144,7 +149,14 @@ function prepareHttp(databaseUrl: string, log: Log, stops: StopPart[]): HttpPart
   return { sql, metrics: new Metrics(sql, log) };
 }
 
-async function startHttp(config: Config, http: HttpParts, log: Log, stops: StopPart[]): Promise<Api> {
+async function startHttp(
+  config: Config,
+  parts: HttpParts & { playground: Playground | null; runs: RunDesk },
+  log: Log,
+  stops: StopPart[],
+): Promise<Api> {
+  const { playground, runs, ...http } = parts;
+  const discord = config.discord ?? (playground && playgroundDiscord(playground));
   const { host, port, adminToken, publicUrl, apps } = config.api;
   const api = await starting(
     `the HTTP API cannot listen on ${host} port ${port} (HOTLAP_API_HOST, HOTLAP_API_PORT)`,
@@ -153,7 +165,8 @@ async function startHttp(config: Config, http: HttpParts, log: Log, stops: StopP
         ...config.api,
         ...http,
         log,
-        accounts: databaseAccounts(http.sql, adminToken),
+        accounts: databaseAccounts(http.sql, adminToken, discord ? memberRoles(discord) : undefined),
+        runs,
         signIn: { publicUrl, apps },
         exportsDir: join(config.dataDir, 'exports'),
         problems: {
@@ -167,6 +180,14 @@ async function startHttp(config: Config, http: HttpParts, log: Log, stops: StopP
   stops.push(() => api.close());
   log.info({ url: api.url }, 'the HTTP API listens');
   return api;
+}
+
+/** What runs without a board need of the parts that start them. */
+function runDesk(config: Config, sql: Sql, pool: BoxPool): RunDesk {
+  return {
+    runnerHash: pool.runnerHash,
+    findKnownGood: (leaderboard) => findKnownGood(sql, config.problemsDir, leaderboard),
+  };
 }
 
 /** Without a public address: that on this machine, where it is certain. */
@@ -227,6 +248,7 @@ async function startDiscord(
       examine: (box, onFinding) => examineBox(sql, pool, box, onFinding),
       publicKey: async () => parts.publicKey,
     },
+    runs: runDesk(config, sql, pool),
     problems: {
       plan: (source, options) =>
         planSync(sql, source ?? { kind: 'directory', path: config.problemsDir }, options),

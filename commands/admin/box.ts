@@ -28,6 +28,7 @@ import { UserError } from '../../src/domain/errors.ts';
 import { boxHistoryLines, boxListEmbed } from '../../src/reports/box-embed.ts';
 import { code } from '../../src/reports/markdown.ts';
 import { noticeEmbed } from '../../src/reports/notice-embed.ts';
+import { completeBox } from './box-choices.ts';
 import { HERE, readClusterOptions, withClusterOptions } from './cluster-options.ts';
 import type { AdminGroup } from './group.ts';
 import { LiveFindings } from './live-findings.ts';
@@ -109,13 +110,7 @@ export const boxGroup: AdminGroup = {
 
   run: { add: addBox, list: showBoxes, doctor: examine, drain, resume, remove: dropBox },
 
-  async complete(interaction, context) {
-    const typed = interaction.options.getFocused().toLowerCase();
-    const boxes = await listBoxes(context.sql);
-    return boxes
-      .filter((box) => box.name.toLowerCase().includes(typed))
-      .map((box) => ({ name: `${box.name} (${box.gpuTypes.join(', ')})`, value: box.name }));
-  },
+  complete: (interaction, context) => completeBox(context, interaction.options.getFocused()),
 
   /** `admin:box:confirm:<key>` and `admin:box:cancel:<key>` */
   async press(interaction, [action, key = ''], context) {

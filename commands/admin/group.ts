@@ -1,8 +1,9 @@
-/** A group of subcommands below `/admin`: one file of this folder each. */
+/** What stands below `/admin`: groups of subcommands, and subcommands of their own. One file of this folder each. */
 import type {
   AutocompleteInteraction,
   ChatInputCommandInteraction,
   MessageComponentInteraction,
+  SlashCommandSubcommandBuilder,
   SlashCommandSubcommandGroupBuilder,
 } from 'discord.js';
 import type { Choice, Command, CommandContext, ReadContext } from '../../src/discord/command.ts';
@@ -19,4 +20,13 @@ export interface AdminGroup {
   open?: Command['open'];
   /** A form that was filled in, with a custom id like a button's. */
   fill?: Command['fill'];
+}
+
+/** A subcommand without a group. */
+export interface AdminCommand {
+  name: string;
+  build(sub: SlashCommandSubcommandBuilder): SlashCommandSubcommandBuilder;
+  /** Called after the ephemeral reply was deferred. */
+  run(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void>;
+  complete(interaction: AutocompleteInteraction, context: ReadContext): Promise<Choice[]>;
 }

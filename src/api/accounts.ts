@@ -8,9 +8,14 @@ import type { Accounts } from './auth.ts';
 const SETTING = 'HOTLAP_ADMIN_TOKEN';
 
 /** `adminToken` null: only those of `/admin token create` open the admin routes. */
-export function databaseAccounts(db: Db, adminToken: string | null): Accounts {
+export function databaseAccounts(
+  db: Db,
+  adminToken: string | null,
+  rolesOf: Accounts['rolesOf'] = async () => [],
+): Accounts {
   const configured = adminToken === null ? null : Buffer.from(tokenHash(adminToken));
   return {
+    rolesOf,
     findByCliId: (token) => findUserByToken(db, token),
     findByWebId: (token) => findUserByWebToken(db, token),
     async findAdmin(token) {

@@ -8,6 +8,8 @@
  * What a token means is asked through functions that are passed in. A token is never logged and never repeated.
  */
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { ContestRole } from '../domain/access.ts';
+import { UserError } from '../domain/errors.ts';
 import { Refusal } from './errors.ts';
 import { patiently } from './patience.ts';
 
@@ -31,6 +33,8 @@ export interface Accounts {
   findByWebId(token: string): Promise<{ userId: string; userName: string } | null>;
   /** Null too where no token is configured at all: then nobody is admin. */
   findAdmin(token: string): Promise<Admin | null>;
+  /** Of an account, as they are now; none where nobody can be asked. */
+  rolesOf(userId: string): Promise<readonly ContestRole[]>;
 }
 
 declare module 'fastify' {
@@ -52,6 +56,8 @@ export interface Guards {
   admin: onRequestAsyncHookHandler;
   /** Either or both, where their headers are sent; nobody in particular else. A wrong one is refused all the same. */
   viewer: onRequestAsyncHookHandler;
+  /** Like `user`, for accounts with the role of judges or admins; 403 for others. */
+  judge: onRequestAsyncHookHandler;
 }
 
 const MAX_TOKEN_LENGTH = 500;
@@ -80,12 +86,14 @@ export function guards(
     const admin = isToken(token) ? await accounts.findAdmin(token) : null;
     return admin ?? refuse(request, 'Invalid admin token');
   };
+  const getCaller = async (request: FastifyRequest): Promise<Caller> => {
+    const caller = await find(request);
+    if (!caller) throw new Refusal(400, 'no-user', 'Missing X-Web-Auth-Id or X-Popcorn-Cli-Id header');
+    return caller;
+  };
   return {
     async user(request) {
-      request.caller = await find(request);
-      if (!request.caller) {
-        throw new Refusal(400, 'no-user', 'Missing X-Web-Auth-Id or X-Popcorn-Cli-Id header');
-      }
+      request.caller = await getCaller(request);
     },
     async cliUser(request) {
       const token = headerOf(request, 'x-popcorn-cli-id');
@@ -107,6 +115,14 @@ export function guards(
       const header = headerOf(request, 'authorization');
       // What a proxy before us asks for may come along.
       if (header?.startsWith('Bearer ')) request.admin = await findAdmin(request, header);
+    },
+    async judge(request) {
+      request.caller = await getCaller(request);
+      const roles = await accounts.rolesOf(request.caller.userId).catch((error: unknown) => {
+        request.log.warn({ error }, 'roles not known');
+        throw new Refusal(503, 'roles-unknown', 'It cannot be found out just now who judges. Try again.', 5);
+      });
+      if (!roles.includes('judge')) throw new UserError('not-a-judge');
     },
   };
 }

@@ -34,7 +34,9 @@ export function watchRoutes(server: Server, parts: { sql: Sql; log: Log; guards:
       const { for: who } = deed.rule;
       const guarded =
         who === 'everybody' ||
-        (who.includes('participant') ? has(guards.user) || has(guards.cliUser) : has(guards.admin));
+        (who.includes('participant')
+          ? has(guards.user) || has(guards.cliUser)
+          : has(who.includes('judge') ? guards.judge : guards.admin));
       if (!guarded) throw new Error(`${verb} ${url} lacks the guard that its rule asks for`);
     }
   });

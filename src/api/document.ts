@@ -25,6 +25,7 @@ export async function describeApi(server: Server): Promise<void> {
       tags: [
         { name: 'submit', description: 'Sending code' },
         { name: 'submissions', description: 'What became of it' },
+        { name: 'runs', description: 'What was run, stage by stage' },
         { name: 'boards', description: 'Leaderboards and who stands where' },
         { name: 'reports', description: 'Boards, entries and runs over time' },
         { name: 'accounts', description: 'Linking a command line' },
@@ -84,8 +85,8 @@ export const security = {
   user: [{ cli: [] }, { web: [] }],
   cliUser: [{ cli: [] }],
   optionalUser: [{}, { cli: [] }, { web: [] }],
-  admin: [{ admin: [] }],
   viewer: [{}, { cli: [] }, { web: [] }, { admin: [] }],
+  admin: [{ admin: [] }],
   adminAndUser: [
     { admin: [], cli: [] },
     { admin: [], web: [] },

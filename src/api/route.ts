@@ -2,6 +2,7 @@
 import type { Sql } from '../db/client.ts';
 import type { ProblemSource } from '../domain/problem-source.ts';
 import type { SyncPlan, SyncReport } from '../domain/sync-plan.ts';
+import type { RunDesk } from '../domain/verify.ts';
 import type { Log } from '../log.ts';
 import type { Guards } from './auth.ts';
 import type { Limits } from './limits.ts';
@@ -35,6 +36,7 @@ export interface RouteParts {
   progress: Progress;
   metrics: Metrics;
   problems: ProblemDesk;
+  runs: RunDesk;
   /** A folder of this server for files that organisers have it write. */
   exportsDir: string;
   /** Aborted when the server begins to close. */

@@ -10,6 +10,7 @@ import cors from '@fastify/cors';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Sql } from '../db/client.ts';
+import type { RunDesk } from '../domain/verify.ts';
 import type { Log } from '../log.ts';
 import { type Accounts, guards } from './auth.ts';
 import { watchRoutes } from './changes.ts';
@@ -30,6 +31,7 @@ import { adminLeaderboardRoutes } from './routes/admin-leaderboards.ts';
 import { adminLimitRoutes } from './routes/admin-limits.ts';
 import { adminOperationRoutes } from './routes/admin-operation.ts';
 import { adminRejudgeRoutes } from './routes/admin-rejudges.ts';
+import { adminRunRoutes } from './routes/admin-runs.ts';
 import { adminSubmissionRoutes } from './routes/admin-submissions.ts';
 import { adminTokenRoutes } from './routes/admin-tokens.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -45,6 +47,7 @@ import { reportModelRoutes } from './routes/reports-models.ts';
 import { reportParamRoutes } from './routes/reports-params.ts';
 import { reportPredictionRoutes } from './routes/reports-predictions.ts';
 import { reportStatsRoutes } from './routes/reports-stats.ts';
+import { runRoutes } from './routes/runs.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { takeMultipart } from './upload.ts';
 
@@ -57,6 +60,7 @@ export interface ApiParts {
   /** 0: any free one. */
   port: number;
   problems: ProblemDesk;
+  runs: RunDesk;
   /** For the files of exports; made when first needed. */
   exportsDir: string;
   /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
@@ -171,6 +175,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     metrics,
     exportsDir: parts.exportsDir,
     problems: parts.problems,
+    runs: parts.runs,
     closing: closing.signal,
   };
   for (const routes of [
@@ -197,6 +202,8 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     adminRejudgeRoutes,
     adminTokenRoutes,
     adminAuditRoutes,
+    runRoutes,
+    adminRunRoutes,
   ]) {
     routes(server, routeParts);
   }

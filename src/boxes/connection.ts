@@ -69,6 +69,11 @@ export class BoxConnection {
     this.#options = options;
   }
 
+  /** SHA-256 of the runner that works there, in hex. */
+  get runnerHash(): string {
+    return this.#options.archive.hash;
+  }
+
   /** True while an agent is open. */
   get connected(): boolean {
     return this.#agent !== undefined;

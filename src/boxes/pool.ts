@@ -9,6 +9,11 @@ export class BoxPool {
     this.#options = options;
   }
 
+  /** SHA-256 of the runner on every box, in hex. */
+  get runnerHash(): string {
+    return this.#options.archive.hash;
+  }
+
   /** The one connection to this box; nothing is connected until it is used. */
   connection(address: BoxAddress): BoxConnection {
     const known = this.#connections.get(address.id);

@@ -85,7 +85,7 @@ export async function inSnapshot<T>(sql: Sql, work: (tx: Db) => Promise<T>): Pro
 }
 
 const chosen = (db: Db, { leaderboardIds }: ExportFilter) =>
-  leaderboardIds === null ? db`true` : db`s.leaderboard_id = any(${leaderboardIds})`;
+  leaderboardIds === null ? db`s.leaderboard_id is not null` : db`s.leaderboard_id = any(${leaderboardIds})`;
 
 /** Of every table: by number, from behind `after` on. */
 export async function pageOfSubmissions(

@@ -43,6 +43,7 @@ export async function setUserInvalid(sql: Sql, userId: string, why: Invalidation
 /** By number for everybody: each board's entries take locks, all before the first is ranked anew. */
 async function boardsOf(tx: Db, userId: string): Promise<number[]> {
   const rows = await tx<{ id: number }[]>`
-    select distinct leaderboard_id as id from hotlap.submissions where user_id = ${userId} order by 1`;
+    select distinct leaderboard_id as id from hotlap.submissions
+    where user_id = ${userId} and leaderboard_id is not null order by 1`;
   return rows.map((row) => row.id);
 }

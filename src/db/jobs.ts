@@ -61,19 +61,23 @@ export async function insertJob(
   job: {
     submissionId: number;
     userId: string;
-    leaderboardId: number;
+    /** Null: a run without a board. */
+    leaderboardId: number | null;
     mode: Mode;
     gpuType: string;
     secret: boolean;
     priority: number;
     /** Needs all GPUs of a box. */
     multiGpu: boolean;
+    /** Only this box may have it; left out: any of the GPU type. */
+    onlyBoxId?: number | null;
   },
 ): Promise<void> {
   await db`
-    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority, multi_gpu, turn)
+    insert into hotlap.jobs (submission_id, user_id, leaderboard_id, mode, gpu_type, secret, priority, multi_gpu,
+      only_box_id, turn)
     values (${job.submissionId}, ${job.userId}, ${job.leaderboardId}, ${job.mode}, ${job.gpuType}, ${job.secret},
-      ${job.priority}, ${job.multiGpu}, (
+      ${job.priority}, ${job.multiGpu}, ${job.onlyBoxId ?? null}, (
         select coalesce(max(turn) - 1, 0) from hotlap.jobs
         where lower(gpu_type) = lower(${job.gpuType}) and started_at is not null and priority < 100))`;
 }
@@ -110,6 +114,7 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
           (s.whole or j.multi_gpu) and (select kind from box) <> 'slurm' as whole
         from hotlap.queue q join served s on s.gpu = q.gpu join hotlap.jobs j on j.id = q.job_id
         where q.not_before <= now() and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
+          and coalesce(j.only_box_id, ${box.id}) = ${box.id}
           and ((select serves_models from box) or not ${isModel(db)})
         order by q.position limit ${CANDIDATES}
       ), placed as (
@@ -268,7 +273,8 @@ export interface JobWork {
   sandbox: SandboxWish;
   secret: boolean;
   mode: Mode;
-  leaderboard: string;
+  /** Null: a run without a board. */
+  leaderboard: string | null;
   fileName: string;
   task: Task;
   /** Empty where the submission is an archive. */
@@ -278,6 +284,11 @@ export interface JobWork {
   seed: number | null;
   /** Failures of boxes so far. */
   failures: number;
+  /** It is for the box that it is on, and for no other. */
+  pinned: boolean;
+  /** Of what was submitted, and of the version of the task that judges it: SHA-256, in hex. */
+  codeSha256: string;
+  taskHash: string;
   cancelRequested: boolean;
 }
 
@@ -286,13 +297,14 @@ export async function loadJobWork(db: Db, jobId: number): Promise<JobWork> {
     Placement & { definition: unknown; content: Buffer; unsafe: boolean; choice: SandboxChoice };
   const [row] = await db<Row[]>`
     select j.gpu_type as "gpuType", j.secret, s.mode, l.name as leaderboard, s.file_name as "fileName",
+      j.only_box_id is not null as pinned, s.code_sha256 as "codeSha256", v.content_hash as "taskHash",
       case when j.secret then s.secret_seed end as seed, j.failures,
       j.cancel_requested_at is not null as "cancelRequested", v.definition, c.content,
       j.slot, j.slot_count as "slotCount", b.kind as "boxKind", jsonb_array_length(b.lanes) as lanes,
       (b.lanes -> j.slot ->> 'device')::int as device, b.unsafe, b.sandbox as choice
     from hotlap.jobs j
     join hotlap.submissions s on s.id = j.submission_id
-    join hotlap.leaderboards l on l.id = s.leaderboard_id
+    left join hotlap.leaderboards l on l.id = s.leaderboard_id
     left join hotlap.rejudges r on r.id = j.rejudge_id
     join hotlap.task_versions v on v.id = coalesce(j.task_version_id, r.task_version_id, s.task_version_id)
     join hotlap.code_blobs c on c.sha256 = s.code_sha256

@@ -16,7 +16,11 @@ export async function storeJobResult(
   held: Lease,
   outcome: Outcome,
   score: number | null,
-  traces: { stage: string; content: Buffer }[] = [],
+  also: {
+    traces?: { stage: string; content: Buffer }[];
+    /** Of a public run (domain/run-configuration.ts). */
+    configuration?: string | null;
+  } = {},
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
     await lockOwner(tx, held);
@@ -24,14 +28,15 @@ export async function storeJobResult(
       update hotlap.jobs set
         status = ${outcome.cancelled ? 'cancelled' : 'finished'}, passed = ${outcome.passed},
         failure = ${outcome.failure ? tx.json({ ...outcome.failure }) : null}, score = ${score},
-        finished_at = now(), lease_token = null, lease_expires_at = null, box_error = null
+        configuration = ${also.configuration ?? null}, finished_at = now(), lease_token = null, lease_expires_at = null,
+        box_error = null
       where id = ${held.jobId} and lease_token = ${held.token} and status in ('leased', 'running')
       returning gpu_type as "gpuType", secret`;
     if (!job) return false;
     // The runs of a repetition would stand beside those that count wherever runs are read.
     if (held.remeasure === null) {
       await insertRuns(tx, held, job, outcome, score);
-      await insertTraces(tx, held, job.gpuType, traces);
+      await insertTraces(tx, held, job.gpuType, also.traces ?? []);
     }
     if (!outcome.cancelled) await insertMeasurement(tx, held.jobId, outcome, score);
     await endAttempt(tx, held, outcome.cancelled ? 'cancelled' : 'finished');
@@ -85,12 +90,13 @@ async function insertRuns(
   for (const stage of outcome.stages) {
     await tx`
       insert into hotlap.runs (job_id, submission_id, gpu_type, box_id, secret, stage, mode, passed, score,
-        started_at, finished_at, exit_code, failure, compilation, profile, result, stdout, stderr, system, sandbox)
+        started_at, finished_at, exit_code, failure, compilation, warmup, profile, result, stdout, stderr, system, sandbox)
       values (${held.jobId}, ${held.submissionId}, ${job.gpuType}, ${held.boxId}, ${job.secret}, ${stage.name},
         ${stage.mode}, ${stage.passed}, ${stage.mode === 'leaderboard' && stage.passed ? score : null},
         ${stage.startedAt}, ${stage.finishedAt}, ${stage.exitCode},
         ${stage.failure ? tx.json({ ...stage.failure }) : null},
         ${stage.compilation ? tx.json({ ...stage.compilation }) : null},
+        ${stage.warmup ? tx.json({ ...stage.warmup }) : null},
         ${stage.profile ? tx.json({ ...stage.profile }) : null}, ${tx.json(stage.lines)},
         ${stage.stdout}, ${stage.stderr}, ${tx.json(outcome.system)}, ${outcome.sandbox})`;
   }

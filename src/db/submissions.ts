@@ -26,7 +26,8 @@ export async function insertSubmission(
   db: Db,
   row: {
     userId: string;
-    leaderboardId: number;
+    /** Null: a run without a board. */
+    leaderboardId: number | null;
     taskVersionId: number;
     codeSha256: string;
     fileName: string;
@@ -83,12 +84,12 @@ export async function findSubmissionView(
   withSecrets: boolean,
 ): Promise<SubmissionView | null> {
   const [row] = await db<Omit<SubmissionView, 'gpus'>[]>`
-    select s.id, s.user_id as "userId", u.name as "userName", l.name as leaderboard, s.file_name as "fileName",
-      s.mode, s.status, s.reason, s.official, s.created_at as "createdAt", s.finished_at as "finishedAt",
-      v.score_unit as "scoreUnit"
+    select s.id, s.user_id as "userId", u.name as "userName", coalesce(l.name, 'no board') as leaderboard,
+      s.file_name as "fileName", s.mode, s.status, s.reason, s.official, s.created_at as "createdAt",
+      s.finished_at as "finishedAt", v.score_unit as "scoreUnit"
     from hotlap.submissions s
     join hotlap.users u on u.id = s.user_id
-    join hotlap.leaderboards l on l.id = s.leaderboard_id
+    left join hotlap.leaderboards l on l.id = s.leaderboard_id
     join hotlap.task_versions v on v.id = s.task_version_id
     where s.id = ${id}`;
   if (!row) return null;
@@ -157,7 +158,7 @@ export async function listOwnSubmissions(
   page: { limit: number; offset: number },
 ): Promise<{ items: SubmissionSummary[]; total: number }> {
   const where = db`
-    s.user_id = ${filter.userId}
+    s.user_id = ${filter.userId} and s.leaderboard_id is not null
     ${filter.leaderboardId === undefined ? db`` : db`and s.leaderboard_id = ${filter.leaderboardId}`}
     ${filter.status === undefined ? db`` : db`and s.status = ${filter.status}`}`;
   const [count] = await db<{ total: number }[]>`
@@ -189,7 +190,8 @@ export async function listRuns(db: Db, submissionId: number, withSecrets: boolea
       r.started_at as "startedAt", r.finished_at as "finishedAt", r.system, r.sandbox,
       case when not r.secret then r.exit_code end as "exitCode",
       case when not r.secret then r.failure end as failure,
-      case when not r.secret then r.compilation end as compilation, r.profile,
+      case when not r.secret then r.compilation end as compilation,
+      case when not r.secret then r.warmup end as warmup, r.profile,
       case when not r.secret then r.result else '[]' end as result,
       case when not r.secret then r.stdout else '' end as stdout,
       case when not r.secret then r.stderr else '' end as stderr

@@ -18,6 +18,7 @@ import type { Finding } from '../domain/box-health.ts';
 import type { ProblemSource } from '../domain/problem-source.ts';
 import type { Viewer } from '../domain/submission.ts';
 import type { SyncPlan, SyncReport } from '../domain/sync-plan.ts';
+import type { RunDesk } from '../domain/verify.ts';
 import type { Log } from '../log.ts';
 
 /** A value for an option that is being typed. */
@@ -89,6 +90,7 @@ export interface CommandParts {
   apiUrl: string | null;
   boxes: BoxDesk;
   problems: ProblemDesk;
+  runs: RunDesk;
 }
 
 /** Where nothing is changed. */

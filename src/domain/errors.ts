@@ -9,6 +9,7 @@
 import { boxErrors } from './box-errors.ts';
 import { judgingErrors } from './judging-errors.ts';
 import { organiserErrors } from './organiser-errors.ts';
+import { runErrors } from './run-errors.ts';
 
 interface ErrorRow {
   /** HTTP status for the API door. */
@@ -300,6 +301,7 @@ export const userErrors = {
   ...boxErrors,
   ...judgingErrors,
   ...organiserErrors,
+  ...runErrors,
 } as const satisfies Record<string, ErrorRow>;
 
 export type UserErrorCode = keyof typeof userErrors;

@@ -112,7 +112,7 @@ function evaluationOf(
     main: task.main,
     ...(task.build && { build: buildOf(task.build, job.gpuType) }),
     // What is compiled needs none.
-    warmup: task.build ? null : { file: task.submissionFile, timeout_s: WARMUP_TIMEOUT_S },
+    warmup: task.build || task.standalone ? null : { file: task.submissionFile, timeout_s: WARMUP_TIMEOUT_S },
   };
 }
 

@@ -26,6 +26,15 @@ export interface Compilation {
   exitCode: number | null;
 }
 
+/** The first run of the submitted file, before its first stage (problem-format 2.1). What it does decides nothing. */
+export interface Warmup {
+  exitCode: number | null;
+  timedOut: boolean;
+  durationMs: number;
+  stdout: string;
+  stderr: string;
+}
+
 export interface Profile {
   /** `ncu`, `rocprofv3`, or empty: the evaluation program's own means. */
   profiler: string;
@@ -43,6 +52,7 @@ export interface StageOutcome {
   durationMs: number;
   exitCode: number | null;
   compilation: Compilation | null;
+  warmup: Warmup | null;
   /** By what a stage in profile mode was profiled. */
   profile: Profile | null;
   tests: TestCase[];
@@ -110,6 +120,7 @@ function readStage(report: StageReport, sent: Pick<StageSpec, 'name' | 'cases'> 
     durationMs: report.duration_ms,
     exitCode: exitCodeOf(report),
     compilation: compilationOf(report),
+    warmup: warmupOf(report),
     profile: report.profile ? { profiler: report.profile.profiler, problem: report.profile.problem } : null,
     tests: readTestLines(last),
     benchmarks: readBenchmarkLines(last),
@@ -125,6 +136,17 @@ function readStage(report: StageReport, sent: Pick<StageSpec, 'name' | 'cases'> 
 function exitCodeOf(report: { exit_code: number | null }): number | null {
   const code = report.exit_code;
   return code !== null && Math.abs(code) <= MAX_EXIT_CODE ? code : null;
+}
+
+function warmupOf({ warmup }: StageReport): Warmup | null {
+  if (!warmup) return null;
+  return {
+    exitCode: exitCodeOf(warmup),
+    timedOut: warmup.timed_out,
+    durationMs: warmup.duration_ms,
+    stdout: warmup.stdout,
+    stderr: warmup.stderr,
+  };
 }
 
 /** A build of ours, or one that PyTorch's inline compiler told about in the warm-up (problem-format 2.1). */

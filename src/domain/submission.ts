@@ -1,7 +1,7 @@
 /** The words for submissions, what people see of them, and who may see what. */
 import type { Place } from './eta.ts';
 import type { NotRanked } from './not-ranked.ts';
-import type { Compilation, Profile } from './outcome.ts';
+import type { Compilation, Profile, Warmup } from './outcome.ts';
 import type { SystemInfo } from './protocol.ts';
 import type { Failure } from './stage-failure.ts';
 
@@ -28,8 +28,9 @@ export type SubmissionStatus = (typeof submissionStatuses)[number];
 
 export type JobStatus = 'queued' | 'leased' | 'running' | 'finished' | 'failed' | 'cancelled';
 
-/** Through which door a submission came. */
-export type Door = 'discord' | 'api' | 'rejudge' | 'verify';
+/** Through which door a submission came. `verify`: a known-good one, to see whether a box is in order. */
+export const doors = ['discord', 'api', 'rejudge', 'verify'] as const;
+export type Door = (typeof doors)[number];
 
 /** Who is looking. Code, secret scores and reports are for the owner and for admins. */
 export interface Viewer {
@@ -85,6 +86,7 @@ export interface SubmissionView {
   id: number;
   userId: string;
   userName: string;
+  /** `no board` of a run without one: no board's name has a blank. */
   leaderboard: string;
   fileName: string;
   mode: Mode;
@@ -148,6 +150,7 @@ export interface RunView {
   exitCode: number | null;
   failure: Failure | null;
   compilation: Compilation | null;
+  warmup: Warmup | null;
   profile: Profile | null;
   result: [string, string][];
   stdout: string;

@@ -2,8 +2,8 @@
  * A task: one problem as it stands in one immutable version. The catalog reads it from YAML; the database keeps it as
  * JSON under the hash of its content; a submission refers to the version it ran against.
  */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { canonicalHash } from './canonical-json.ts';
 import { ARCHIVE_EXTENSIONS, servingDefinition } from './serving-task.ts';
 
 /** How several benchmark times become one score (problem-format 2.4). `last` is the format's default. */
@@ -39,6 +39,8 @@ export const taskDefinition = z.object({
   build: cudaBuild.optional(),
   /** Only of a task in which a model is served: it has neither files nor cases. */
   serving: servingDefinition.optional(),
+  /** Only of a program on its own, which is no problem's: it is run once, as it is, without a warm-up. */
+  standalone: z.literal(true).optional(),
   /** Template language as written in task.yml (`Python`, `HIP`, ...) -> text. */
   templates: z.record(z.string(), z.string()),
   /** One case a line without its line end, as the harness reads it: `size: 128; seed: 5`. */
@@ -72,16 +74,7 @@ export interface ProblemEntry {
 
 /** SHA-256 (hex) of the canonical JSON of a task: equal content, equal hash, whatever order the YAML had its keys in. */
 export function taskHash(task: Task): string {
-  return createHash('sha256').update(canonicalJson(task)).digest('hex');
-}
-
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (value !== null && typeof value === 'object') {
-    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
-  }
-  return JSON.stringify(value);
+  return canonicalHash(task);
 }
 
 /** What the score of a task is measured in; `s`: seconds. */

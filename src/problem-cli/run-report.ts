@@ -83,6 +83,7 @@ function viewOf(
     exitCode: stage.exitCode,
     failure: stage.failure,
     compilation: stage.compilation,
+    warmup: stage.warmup,
     profile: stage.profile,
     result: stage.lines,
     stdout: stage.stdout,

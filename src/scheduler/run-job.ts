@@ -29,6 +29,7 @@ import { BoxError, type BoxErrorKind } from '../domain/box-error.ts';
 import { jobSpecFor } from '../domain/job.ts';
 import { readOutcome } from '../domain/outcome.ts';
 import type { JobResult, JobSpec, StageSpec } from '../domain/protocol.ts';
+import { configurationHash } from '../domain/run-configuration.ts';
 import { leaderboardScore } from '../domain/score.ts';
 import type { Log } from '../log.ts';
 import { keepLease } from './lease.ts';
@@ -133,7 +134,14 @@ async function storeResult(run: Run, work: JobWork, spec: JobSpec, result: JobRe
   const outcome = readOutcome(result, spec.stages);
   const score = leaderboardScore(outcome, work.task);
   const traces = outcome.cancelled ? [] : await takeTraces(run, result);
-  const stored = await persist(() => storeJobResult(sql, lease, outcome, score, traces), run.stopping, log);
+  const configuration = work.secret
+    ? null
+    : configurationHash({ ...work, runnerHash: run.connection.runnerHash });
+  const stored = await persist(
+    () => storeJobResult(sql, lease, outcome, score, { traces, configuration }),
+    run.stopping,
+    log,
+  );
   log.info(
     { stored, passed: outcome.passed, failure: outcome.failure?.kind, gpu: work.gpuType, mode: work.mode },
     stored ? 'job ended' : 'result dropped: it was stored before, or the lease was lost',
@@ -221,7 +229,8 @@ function longestRunMs(spec: JobSpec): number {
 async function handleBoxError(run: Run, work: JobWork, error: BoxError): Promise<boolean> {
   const { sql, lease, log } = run;
   const { kind, message } = error;
-  const delayMs = retryDelayMs(kind, work.failures);
+  // What is for this box alone asks how the box does: that it failed is the answer.
+  const delayMs = work.pinned ? null : retryDelayMs(kind, work.failures);
   log.warn(
     { error, attempt: lease.attempt, failures: work.failures + 1, delayMs },
     'the box failed, not the code',

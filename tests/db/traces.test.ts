@@ -24,9 +24,9 @@ async function profiled(contents: Buffer[], gpus = ['CPU']): Promise<number> {
   for (const gpuType of gpus) {
     const lease = await leaseJob(sql, boxId, { submissionId, gpuType });
     const traces = contents.map((content, index) => ({ stage: `profile.${index}`, content }));
-    expect(await storeJobResult(sql, lease, passedIn('test'), null, traces)).toBe(true);
+    expect(await storeJobResult(sql, lease, passedIn('test'), null, { traces })).toBe(true);
     // A result that comes twice changes nothing.
-    expect(await storeJobResult(sql, lease, passedIn('test'), null, traces)).toBe(false);
+    expect(await storeJobResult(sql, lease, passedIn('test'), null, { traces })).toBe(false);
   }
   return submissionId;
 }

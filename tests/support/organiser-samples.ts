@@ -55,6 +55,8 @@ export const samples: Record<string, SlashOptions> = {
   'admin contest stats': {},
   'admin contest export': {},
   'admin contest announce': {},
+  'admin run': { file: FILE, problem: GONE },
+  'admin verify': { box: GONE },
   'admin box add': { name: 'a', host: '127.0.0.1', port: 1, user: 'a' },
   'admin box list': {},
   'admin box doctor': { name: GONE },

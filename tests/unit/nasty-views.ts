@@ -130,6 +130,7 @@ export function runsOf(view: SubmissionView, spec: string): RunView[] {
     exitCode: 0,
     failure: null,
     compilation: null,
+    warmup: null,
     profile: null,
     result: Array.from({ length: 14 }, (_, i): [string, string][] => [
       [`benchmark.${i}.spec`, spec],
