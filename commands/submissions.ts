@@ -8,6 +8,7 @@ import {
 import { cancelSubmission, rerunFailedJobs } from '../src/db/cancel.ts';
 import type { Sql } from '../src/db/client.ts';
 import { findRulingOf } from '../src/db/rulings.ts';
+import { listSameCode } from '../src/db/runs.ts';
 import {
   findSubmissionCode,
   findSubmissionOwner,
@@ -30,6 +31,7 @@ import { refuseBanned } from '../src/intake/admission.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { reportFile } from '../src/reports/report-file.ts';
 import { withRuling } from '../src/reports/ruling-embed.ts';
+import { sameCodeLine } from '../src/reports/same-code.ts';
 import { submissionEmbed, withFooter } from '../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../src/reports/submission-list-embed.ts';
 import { fillAppeal, openAppeal } from './submissions/appeal.ts';
@@ -272,6 +274,9 @@ async function pressRerun(
     });
 }
 
+/** Others of the same code that an organiser is told of by number. */
+const MAX_SAME_CODE = 10;
+
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const id = interaction.options.getInteger('id', true);
   await checkAccess(interaction, id, context);
@@ -283,7 +288,10 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
   if (!view || !source) throw new UserError('unknown-submission', { id });
   const report = reportFile(view, runs);
   const [traces, ruling] = await Promise.all([traceFiles(context.sql, id), findRulingOf(context.sql, id)]);
+  const { isAdmin } = viewerOf(interaction, context);
+  const same = isAdmin ? sameCodeLine(await listSameCode(context.sql, id, MAX_SAME_CODE)) : '';
   await interaction.editReply({
+    ...(same !== '' && { content: same }),
     embeds: [withFooter(withRuling(submissionEmbed(view, runs), ruling), traces.note)],
     components:
       ruling && mayAppeal(ruling) && view.userId === interaction.user.id ? [appealButton(ruling.id)] : [],

@@ -1,14 +1,15 @@
 /** Submissions: storing them, and the views that people read. Secret columns are only selected for those who may see them. */
 import { createHash } from 'node:crypto';
-import type {
-  Door,
-  GpuResult,
-  JobView,
-  Mode,
-  RunView,
-  SubmissionStatus,
-  SubmissionSummary,
-  SubmissionView,
+import {
+  type Door,
+  type GpuResult,
+  type JobView,
+  type Mode,
+  NO_BOARD,
+  type RunView,
+  type SubmissionStatus,
+  type SubmissionSummary,
+  type SubmissionView,
 } from '../domain/submission.ts';
 import type { Db } from './client.ts';
 import { listStandings } from './standings.ts';
@@ -84,7 +85,7 @@ export async function findSubmissionView(
   withSecrets: boolean,
 ): Promise<SubmissionView | null> {
   const [row] = await db<Omit<SubmissionView, 'gpus'>[]>`
-    select s.id, s.user_id as "userId", u.name as "userName", coalesce(l.name, 'no board') as leaderboard,
+    select s.id, s.user_id as "userId", u.name as "userName", coalesce(l.name, ${NO_BOARD}) as leaderboard,
       s.file_name as "fileName", s.mode, s.status, s.reason, s.official, s.created_at as "createdAt",
       s.finished_at as "finishedAt", v.score_unit as "scoreUnit"
     from hotlap.submissions s

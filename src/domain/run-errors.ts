@@ -30,6 +30,11 @@ export const runErrors = {
     text: 'The box `{box}` does not serve `{gpu}`.',
     next: 'It serves: {gpus}.',
   },
+  'box-without-models': {
+    status: 400,
+    text: 'The box `{box}` serves no models: it runs submissions in {engine}.',
+    next: 'Name a box whose sandbox is bubblewrap, or a GPU type alone.',
+  },
   'no-boxes': {
     status: 409,
     text: 'No box is registered.',

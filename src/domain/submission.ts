@@ -82,11 +82,14 @@ export interface GpuResult {
   rejudge?: { id: number; version: number } | null;
 }
 
+/** In the place of a leaderboard's name where there is none: no name of a board has a blank. */
+export const NO_BOARD = 'no board';
+
 export interface SubmissionView {
   id: number;
   userId: string;
   userName: string;
-  /** `no board` of a run without one: no board's name has a blank. */
+  /** Or NO_BOARD. */
   leaderboard: string;
   fileName: string;
   mode: Mode;

@@ -40,11 +40,14 @@ export interface Verdict {
   meanSeconds: number | null;
   /** What went wrong, or what it waits for; empty where all is well. */
   text: string;
+  /** What usually helps, in our own words; empty where that is not known. */
+  remedy: string;
 }
 
 const plainVerdict = (state: Verdict['state'], text: string): Verdict => ({
   state,
   text,
+  remedy: '',
   seconds: null,
   meanSeconds: null,
 });
@@ -54,8 +57,7 @@ export function verdictOnBox({ state, problem }: { state: string; problem: strin
   if (state === 'ready') return null;
   if (state === 'quarantined') return plainVerdict('failed', `it is in quarantine: ${problem}`);
   // This machine is offline, too, where it only stands back for others.
-  if (state === 'offline' && problem !== null && isBoxError(problem))
-    return plainVerdict('failed', boxErrorText(problem));
+  if (state === 'offline' && problem !== null && isBoxError(problem)) return boxFailure(problem);
   return plainVerdict('left-out', `gets no jobs: ${problem ?? state}`);
 }
 
@@ -73,7 +75,7 @@ export function verdictOf(facts: VerifyFacts): Verdict {
     case 'cancelled':
       return plainVerdict('failed', 'the run was cancelled');
     case 'failed':
-      return { ...plainVerdict('failed', boxErrorText(facts.boxError)), seconds: secondsOf(facts) };
+      return { ...boxFailure(facts.boxError ?? ''), seconds: secondsOf(facts) };
     case 'finished':
       return finishedVerdict(facts);
   }
@@ -86,6 +88,7 @@ function finishedVerdict(facts: VerifyFacts): Verdict {
     state: facts.passed ? 'ok' : 'failed',
     seconds: secondsOf(facts),
     meanSeconds: facts.passed && means.length > 0 ? scoreOf(means, 'geom') : null,
+    remedy: '',
     text: failure ? `${failureLabels[failure.kind]} (${failure.stage}): ${failure.summary}` : '',
   };
 }
@@ -102,9 +105,10 @@ function secondsOf({ startedAt, finishedAt }: VerifyFacts): number | null {
 const kindOf = (text: string) => text.split(': ', 1)[0] ?? '';
 const isBoxError = (text: string) => Object.hasOwn(boxErrorRemedies, kindOf(text));
 
-/** `kind: message` as a sentence of what happened and one of what helps. */
-function boxErrorText(text: string | null): string {
-  if (text === null || !isBoxError(text)) return text ?? 'the box failed';
+/** From `kind: message`. */
+function boxFailure(text: string): Verdict {
   const kind = kindOf(text);
-  return `${text.slice(kind.length + 2).replace(/[.\s]*$/, '.')} ${boxErrorRemedies[kind as BoxErrorKind]}`;
+  if (!isBoxError(text)) return plainVerdict('failed', text || 'the box failed');
+  const verdict = plainVerdict('failed', text.slice(kind.length + 2));
+  return { ...verdict, remedy: boxErrorRemedies[kind as BoxErrorKind] };
 }

@@ -64,18 +64,18 @@ export async function examineRun(db: Db, file: SourceFile, wishes: FreeRunWishes
     throw new UserError('run-mode', { mode: modeLabels[mode], modes: possible.join(', ') });
   if (!hasCases(task, mode))
     throw new UserError('mode-without-cases', { leaderboard: board?.name ?? '', mode: modeLabels[mode] });
-  const place = choosePlace(await listBoxes(db), wishes, board?.gpus ?? []);
+  const place = choosePlace(await listBoxes(db), wishes, { gpus: board?.gpus ?? [], task });
   let listing: string | null = null;
   if (isArchiveName(file.name)) listing = await listArchive(file, task);
   else readSource(file);
   return { file, task, mode, ...place, listing };
 }
 
-/** Where it runs: `usual` are the GPU types of the problem, which any box's may go beyond. */
+/** Where it runs. Boxes may serve other GPU types than those of the problem. */
 function choosePlace(
   boxes: BoxRow[],
   wishes: Pick<FreeRunWishes, 'gpu' | 'box'>,
-  usual: string[],
+  problem: { gpus: string[]; task: Task },
 ): Pick<FreeRun, 'gpuType' | 'box'> {
   if (boxes.length === 0) throw new UserError('no-boxes');
   const named = (types: string[], gpu: string) =>
@@ -84,7 +84,7 @@ function choosePlace(
   if (wishes.box === null) {
     const served = [...new Set(boxes.flatMap((item) => item.gpuTypes))];
     const gpus = listOrNone(served);
-    const fitting = usual.filter((type) => named(served, type) !== undefined);
+    const fitting = problem.gpus.filter((type) => named(served, type) !== undefined);
     const only = fitting.length === 1 ? fitting[0] : served.length === 1 ? served[0] : undefined;
     const gpuType = gpu === null ? only : named(served, gpu);
     if (gpuType === undefined)
@@ -95,7 +95,7 @@ function choosePlace(
   if (!box) throw new UserError('unknown-box', { box: wishes.box });
   const gpuType =
     gpu === null
-      ? (box.gpuTypes.find((type) => named(usual, type) !== undefined) ?? mainTypes(box)[0])
+      ? (box.gpuTypes.find((type) => named(problem.gpus, type) !== undefined) ?? mainTypes(box)[0])
       : named(box.gpuTypes, gpu);
   if (gpuType === undefined)
     throw new UserError('box-gpu-unserved', {
@@ -103,6 +103,9 @@ function choosePlace(
       gpu: gpu ?? '',
       gpus: listOrNone(box.gpuTypes),
     });
+  // A job that the box never takes would wait for ever.
+  if (problem.task.serving && box.sandbox.engine !== 'bubblewrap')
+    throw new UserError('box-without-models', { box: box.name, engine: box.sandbox.engine });
   return { gpuType, box: { id: box.id, name: box.name } };
 }
 

@@ -81,7 +81,7 @@ export async function startVerify(
     });
     const sender = { user, door: 'verify', reply: null } as const;
     const { id } = await acceptRun(sql, run, sender, { fresh: true, runnerHash: desk.runnerHash });
-    const waiting = { state: 'waiting', seconds: null, meanSeconds: null, text: '' } as const;
+    const waiting = { state: 'waiting', seconds: null, meanSeconds: null, text: '', remedy: '' } as const;
     return { runId: id, verdict: waiting };
   }
 }

@@ -11,6 +11,7 @@ import {
   isOurs,
   type JobView,
   modeLabels,
+  NO_BOARD,
   type RunView,
   type SubmissionView,
 } from '../domain/submission.ts';
@@ -194,6 +195,9 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   if (profile && publicJob.passed) lines.push(cut(plain(profilerLine(profile)), 400));
   const times = publicJob.passed ? figures(gpu.gpuType, runs, roomAfter(lines, chars)) : '';
   if (times !== '') lines.push(times);
+  // An organiser's own: what it wrote is what was asked for.
+  const wrote = view.leaderboard === NO_BOARD ? output(gpu.gpuType, runs, roomAfter(lines, chars)) : '';
+  if (wrote !== '') lines.push(wrote);
   if (lines.join('').trim() === '') lines.push(publicJob.passed ? 'All checks passed.' : 'It did not pass.');
   return lines;
 }
@@ -231,6 +235,15 @@ function servingFigures(runs: Map<string, string>[], chars: number): string {
     if (text.length <= chars) return text;
   }
   return gate.length <= chars ? gate : '';
+}
+
+const OUTPUT_CHARS = 500;
+
+/** The end of what the last public stage wrote. */
+function output(gpuType: string, runs: RunView[], chars: number): string {
+  const last = runs.filter((run) => !run.secret && run.gpuType === gpuType).at(-1);
+  const text = last?.stdout.trim() ?? '';
+  return text === '' || chars < LEAST_BLOCK ? '' : codeBlock(text, Math.min(chars, OUTPUT_CHARS));
 }
 
 function benchmarkTable(gpuType: string, runs: RunView[], chars: number): string {

@@ -22,22 +22,27 @@ const marks: Record<Verdict['state'], string> = {
   'left-out': '➖',
 };
 const DESCRIPTION_CHARS = 4096;
-const MOST_TEXT = 400;
-const LEAST_TEXT = 60;
+/** How much is told of each box, from all to its name alone: with many of them less, rather than of the last ones nothing. */
+const details = [
+  { chars: 400, remedies: true },
+  { chars: 150, remedies: true },
+  { chars: 80, remedies: false },
+  { chars: 0, remedies: false },
+];
+type Detail = (typeof details)[number];
 
 export function verifyEmbed(rows: VerifyRow[]): APIEmbed {
   const count = (state: Verdict['state']) => rows.filter((row) => row.verdict.state === state).length;
   const isOver = count('waiting') + count('running') === 0;
   const bad = count('failed');
-  // With many boxes each gets less, rather than the last ones nothing.
-  const chars = Math.min(MOST_TEXT, Math.max(LEAST_TEXT, Math.floor(DESCRIPTION_CHARS / rows.length) - 160));
+  const texts = details.map((detail) =>
+    [...rows.map((row) => line(row, detail)), ...ending(isOver, bad)].join('\n'),
+  );
+  const fitting = texts.find((text) => text.length <= DESCRIPTION_CHARS) ?? texts.at(-1) ?? '';
   return {
     title: isOver ? overTitle(count('ok'), bad) : 'A known-good run on each box',
     color: isOver ? (bad > 0 ? colours.ours : colours.good) : colours.running,
-    description: cut(
-      [...rows.map((row) => line(row, chars)), ...ending(isOver, bad)].join('\n'),
-      DESCRIPTION_CHARS,
-    ),
+    description: cut(fitting, DESCRIPTION_CHARS),
   };
 }
 
@@ -54,14 +59,21 @@ function ending(isOver: boolean, bad: number): string[] {
   ];
 }
 
-function line({ box, gpuType, problem, runId, verdict }: VerifyRow, chars: number): string {
-  const what = [problem === null ? 'program' : plain(problem), runId === null ? null : `#${runId}`];
-  const facts = [gpuType, ...what].filter((part) => part !== null).join(' · ');
-  const { state, seconds, meanSeconds, text } = verdict;
-  const times = [
-    seconds === null ? null : `${formatSeconds(seconds)} in all`,
-    meanSeconds === null ? null : `**${formatSeconds(meanSeconds)}** a call`,
-  ].filter((part) => part !== null);
-  const words = [...times, ...(text === '' ? [] : [cut(plain(text), chars)])].join(', ');
-  return `${marks[state]} **${plain(box)}** · ${facts}${words === '' ? '' : ` · ${words}`}`;
+function line({ box, gpuType, problem, runId, verdict }: VerifyRow, detail: Detail): string {
+  const { state, seconds, meanSeconds, text, remedy } = verdict;
+  const told = detail.chars > 0 ? cut(plain(text.replace(/\s+/g, ' ').trim()), detail.chars) : '';
+  const isFailed = state === 'failed';
+  const beside = [
+    gpuType,
+    problem === null ? 'program' : plain(problem),
+    runId === null ? '' : `#${runId}`,
+    seconds === null ? '' : `${formatSeconds(seconds)} in all`,
+    meanSeconds === null ? '' : `**${formatSeconds(meanSeconds)}** a call`,
+    isFailed ? '' : told,
+  ];
+  // Of a failure on lines of their own: what it is, and what helps.
+  const below = isFailed ? [told, detail.remedies ? remedy : ''] : [];
+  const some = (parts: string[]) => parts.filter((part) => part !== '');
+  const head = [`${marks[state]} **${plain(box)}**`, ...some(beside)].join(' · ');
+  return [head, ...some(below).map((part) => `> ${part}`)].join('\n');
 }

@@ -15,6 +15,7 @@ import {
 } from '../../src/db/runs.ts';
 import { listOwnSubmissions } from '../../src/db/submissions.ts';
 import { acceptRun, examineRun } from '../../src/intake/free-run.ts';
+import { startVerify, watchVerify } from '../../src/intake/verify.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { failedWith, leaseJob, makeBoard, makeBox, makeUser, passedIn, passedWith, submit } from './scene.ts';
 
@@ -265,6 +266,52 @@ describe('a run without a board', () => {
     expect(await findStoredRun(sql, configuration, null)).toMatchObject({ id: second });
     expect(await findStoredRun(sql, configuration, boxId)).toMatchObject({ id: first });
     expect(await findStoredRun(sql, 'f'.repeat(64), null)).toBeNull();
+  });
+});
+
+describe('a known-good run', () => {
+  it('is of a problem that fits the GPU type and has a file at hand, else a program, and of no box that is away', async () => {
+    const { sql } = database;
+    const without = await makeBoard(sql, { gpus: ['MI300'] });
+    const board = await makeBoard(sql, { gpus: ['mi300', 'L40'] });
+    const two = await makeBox(sql, ['MI300', 'CPU']);
+    const away = await makeBox(sql, ['L40']);
+    await sql`update hotlap.boxes set state = 'offline', problem = 'unreachable: no route' where id = ${away.id}`;
+    const desk = {
+      runnerHash: 'r',
+      findKnownGood: async (name: string) =>
+        name === board.name ? { name: 'good.py', bytes: Buffer.from('pass\n') } : null,
+    };
+    const user = makeUser();
+    const entries = await startVerify(sql, desk, { problem: null, box: null }, user);
+    const of = (name: string) => entries.filter((entry) => entry.box === name);
+    // Its GPUs alone; and the first board has no file.
+    expect(of(two.name)).toMatchObject([
+      { gpuType: 'MI300', problem: board.name, verdict: { state: 'waiting' } },
+    ]);
+    expect(of(away.name)).toMatchObject([{ runId: null, verdict: { state: 'failed', text: 'no route' } }]);
+    const id = of(two.name)[0]?.runId ?? 0;
+    expect(await findRun(sql, admin, id)).toMatchObject({
+      door: 'verify',
+      mode: 'benchmark',
+      leaderboard: null,
+    });
+
+    await expect(startVerify(sql, desk, { problem: without.name, box: null }, user)).rejects.toMatchObject({
+      code: 'no-known-good',
+    });
+    const none = { ...desk, findKnownGood: async () => null };
+    const [only] = await startVerify(sql, none, { problem: null, box: two.name }, user);
+    expect(only).toMatchObject({ problem: null, verdict: { state: 'waiting' } });
+    expect(await findRun(sql, admin, only?.runId ?? 0)).toMatchObject({
+      mode: 'test',
+      fileName: 'known_good.py',
+    });
+
+    // What has not ended in time is ended.
+    const last = await watchVerify(sql, only ? [only] : [], () => {}, 0);
+    expect(last[0]?.verdict).toMatchObject({ state: 'failed', text: expect.stringContaining('cancelled') });
+    expect(await findRun(sql, admin, only?.runId ?? 0)).toMatchObject({ status: 'cancelled' });
   });
 });
 

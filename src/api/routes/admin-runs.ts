@@ -123,7 +123,7 @@ export function adminRunRoutes(server: Server, { sql, guards, runs }: RouteParts
           problem: entry.problem,
           id: entry.runId,
           state: entry.verdict.state,
-          text: entry.verdict.text,
+          text: [entry.verdict.text, entry.verdict.remedy].filter((part) => part !== '').join('. '),
         })),
       });
     },
