@@ -30,6 +30,7 @@ export const verifyCommand: AdminCommand = {
     const sender = { id: user.id, name: user.displayName };
     const started = await startVerify(context.sql, context.runs, wishes, sender);
     await context.record.note(context.sql, {
+      subject: wishes.box === null ? 'all boxes' : `box ${wishes.box}`,
       after: { ...wishes, runs: started.flatMap(({ runId }) => runId ?? []) },
     });
     const live = new LiveMessage(interaction);

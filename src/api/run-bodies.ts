@@ -136,8 +136,9 @@ export function itemBody(run: ListedRun): z.infer<typeof runItem> {
   };
 }
 
-/** For everybody: that the public stages ran, and how they ended. */
+/** For everybody: that the public stages ran, and how they ended; of a run whose secret part failed nothing. */
 export function publicStages(runs: RunView[], shown: ListedRun['scores']): StageBody[] {
+  if (runs.some((run) => run.secret && !run.passed)) return [];
   return runs
     .filter((run) => !run.secret)
     .flatMap((run) =>

@@ -53,6 +53,13 @@ async function box(scene: ChangeScene, action: string, before: string, after: st
   };
 }
 
+/** On which nothing is run, so that a look at it is over at once. */
+export async function drainedBox({ sql }: ChangeScene): Promise<string> {
+  const { id, name } = await makeBox(sql, ['CPU']);
+  await sql`update hotlap.boxes set state = 'draining' where id = ${id}`;
+  return name;
+}
+
 export const commandChanges: Record<string, Sample> = {
   async submit({ say, mira }) {
     const file = { name: 'a.py', bytes: labSubmissions.good };
@@ -277,6 +284,20 @@ export const commandChanges: Record<string, Sample> = {
     return null;
   },
   'admin box doctor': (scene) => box(scene, 'doctor', 'draining', 'draining'),
+  async 'admin run'(scene) {
+    const { name } = await makeBox(scene.sql, ['CPU']);
+    const file = { name: 'a.py', bytes: `print('${name}')` };
+    const answer = await scene.say(scene.admin, '/admin run', { file, box: name });
+    const after = { problem: null, mode: 'test', gpu: 'CPU', box: name };
+    return { by: scene.admin.id, subject: `run ${numberIn(textOf(answer))}`, after };
+  },
+
+  async 'admin verify'(scene) {
+    const name = await drainedBox(scene);
+    await scene.say(scene.admin, '/admin verify', { box: name });
+    return { by: scene.admin.id, subject: `box ${name}`, after: { problem: null, box: name, runs: [] } };
+  },
+
   'admin box drain': (scene) => box(scene, 'drain', 'ready', 'draining'),
   'admin box resume': (scene) => box(scene, 'resume', 'draining', 'ready'),
   'admin box remove': (scene) => box(scene, 'remove', 'ready', 'removed'),

@@ -10,10 +10,11 @@ import { setAcceptance } from '../../src/db/settings.ts';
 import { insertToken } from '../../src/db/tokens.ts';
 import { saveUser } from '../../src/db/users.ts';
 import { makeToken, tokenHash } from '../../src/domain/account.ts';
-import { makeUser, submit, testRecord } from '../db/scene.ts';
+import { setRule } from '../db/ranking-scene.ts';
+import { makeBox, makeUser, submit, testRecord } from '../db/scene.ts';
 import { cliUpload } from './api-stage.ts';
 import { type ChangeScene, PUBLIC_URL, type Sample, type Trace } from './change-scene.ts';
-import { readyRejudge, rejudgeTrace } from './command-changes.ts';
+import { drainedBox, readyRejudge, rejudgeTrace } from './command-changes.ts';
 import { labSubmissions } from './lab-problems.ts';
 
 const run = promisify(execFile);
@@ -94,6 +95,32 @@ export const routeChanges: Record<string, Sample> = {
     await both.call('POST', '/admin/submission/lab-over/CPU/test', upload);
     const after = { leaderboard: 'lab-over', mode: 'test', for: (await alice(scene)).id };
     return { by: TOKEN, subject: await newest(scene), after };
+  },
+
+  async 'POST /runs/:id/score'(scene) {
+    const { sql, stage, judge } = scene;
+    const board = await setRule(sql, await scene.board(), { scorers: [{ name: 'clarity' }] });
+    const id = await scene.ranked(board);
+    const token = makeToken();
+    await saveUser(sql, { id: judge.id, name: judge.name });
+    await insertToken(sql, { kind: 'personal', sha256: tokenHash(token), userId: judge.id, name: 'judging' });
+    const score = { scorer: 'clarity', value: 0, reason: 'It does not read at all.' };
+    await stage.anyone.as({ 'x-popcorn-cli-id': token }).send('POST', `/runs/${id}/score`, score);
+    const { reason, ...after } = score;
+    return { by: judge.id, subject: `submission ${id}`, before: { value: null }, after, reason };
+  },
+
+  async 'POST /admin/runs'(scene) {
+    const { name } = await makeBox(scene.sql, ['CPU']);
+    await scene.stage.admin.call('POST', `/admin/runs?box=${name}`, cliUpload('a.py', `print('${name}')`));
+    const after = { problem: null, mode: 'test', gpu: 'CPU', box: name };
+    return { by: TOKEN, subject: (await newest(scene)).replace('submission', 'run'), after };
+  },
+
+  async 'POST /admin/verify'(scene) {
+    const name = await drainedBox(scene);
+    await scene.stage.admin.call('POST', `/admin/verify?box=${name}`);
+    return { by: TOKEN, subject: `box ${name}`, after: { problem: null, box: name, runs: [] } };
   },
 
   async 'DELETE /user/submissions/:id'(scene) {

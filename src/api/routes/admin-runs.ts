@@ -114,6 +114,7 @@ export function adminRunRoutes(server: Server, { sql, guards, runs }: RouteParts
       const { problem: wanted = null, box = null } = request.query;
       const entries = await startVerify(sql, runs, { problem: wanted, box }, adminOf(request));
       await recordOf(request).note(sql, {
+        subject: box === null ? 'all boxes' : `box ${box}`,
         after: { problem: wanted, box, runs: entries.flatMap(({ runId }) => runId ?? []) },
       });
       return reply.code(202).send({

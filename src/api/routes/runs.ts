@@ -18,7 +18,9 @@ import { judgeSubmission } from '../../intake/judging.ts';
 import { callerOf } from '../auth.ts';
 import { enterBoard, findBoard, pageOf } from '../board-access.ts';
 import { recordOf } from '../changes.ts';
+import { cursorQuery, readCursor, writeCursor } from '../cursor.ts';
 import { security } from '../document.ts';
+import { viewerOf } from '../report-access.ts';
 import type { RouteParts, Server } from '../route.ts';
 import {
   humanScore,
@@ -31,7 +33,6 @@ import {
   runItem,
   stagesOf,
 } from '../run-bodies.ts';
-import { cursorText, readCursor } from '../run-cursor.ts';
 import { bad, failures, idParam, knownId, limitQuery, loosely, nameParam, okStatus } from '../schemas.ts';
 
 const PAGE = 50;
@@ -59,10 +60,20 @@ const query = z.object({
     .default('created')
     .describe('`created`: newest first; `finished`: last ended first, what has not ended at the end'),
   limit: limitQuery,
-  cursor: z.string().max(300).optional().describe('`next` of the page before'),
+  cursor: cursorQuery.describe('`next` of the page before, with the same question'),
 });
 
 const params = z.object({ id: idParam });
+const nobody: RunViewer = { userId: null, isAdmin: false };
+
+/** Where a page ended. */
+const place = z.object({
+  id: z.int().positive(),
+  finishedAt: z
+    .string()
+    .regex(/^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}$/)
+    .nullable(),
+});
 
 export function runRoutes(server: Server, { sql, guards, limits, reads }: RouteParts): void {
   const open = {
@@ -92,15 +103,16 @@ export function runRoutes(server: Server, { sql, guards, limits, reads }: RouteP
       const { order, cursor } = request.query;
       const { limit } = pageOf({ limit: request.query.limit }, { fallback: PAGE, most: MAX_PAGE });
       const filter = await filterOf(request, request.query);
-      const after = cursor === undefined ? null : readCursor(cursor, order);
+      const question = { order, filter };
+      const after = readCursor(question, place, cursor);
       // One more than is shown says whether anything follows.
       const { items, total } = await reads(() =>
-        listRunPage(sql, viewerOf(request), filter, { order, limit: limit + 1, after }),
+        listRunPage(sql, viewerOf(request) ?? nobody, filter, { order, limit: limit + 1, after }),
       );
       const shown = items.slice(0, limit);
       const last = shown.at(-1);
-      const next = items.length > limit && last ? cursorText(order, last.cursor) : null;
-      return { items: shown.map(itemBody), total, next };
+      const next = items.length > limit && last ? last.cursor : null;
+      return { items: shown.map(itemBody), total, next: writeCursor(question, next) };
     },
   );
 
@@ -116,7 +128,7 @@ export function runRoutes(server: Server, { sql, guards, limits, reads }: RouteP
       },
     },
     async (request) => {
-      const viewer = viewerOf(request);
+      const viewer = viewerOf(request) ?? nobody;
       const id = knownId(request.params.id);
       const run = await findRun(sql, viewer, id);
       if (!run) throw new UserError('unknown-run', { id: request.params.id });
@@ -205,10 +217,6 @@ export function runRoutes(server: Server, { sql, guards, limits, reads }: RouteP
       since: timeOf(wish.since),
     };
   }
-}
-
-function viewerOf({ admin, caller }: FastifyRequest): RunViewer {
-  return { userId: caller?.userId ?? null, isAdmin: admin !== null };
 }
 
 function scoreOf(name: string, text: string | undefined): number | null {
