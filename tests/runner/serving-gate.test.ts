@@ -136,7 +136,7 @@ describe('the gate of the reference', () => {
         ...Array(odd).fill([5, 5, 5, 5]),
       ]) as [unknown, string | null];
     expect(judged(1)[1]).toBeNull();
-    expect(judged(2)[1]).toContain('39.56% less likely');
+    expect(judged(2)[1]).toContain('39.56% above');
   });
 
   it('passes nothing of which it can read too little', () => {

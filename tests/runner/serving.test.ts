@@ -215,7 +215,7 @@ describe('the timed run', () => {
   it('does not count when its answers are not those of the model', async () => {
     const { at, failure } = await serving.endOf(forkArchive('two_faced'));
     expect(at).toEqual(['leaderboard', 'audit', 'wrong']);
-    expect(failure?.summary).toMatch(/^Read by the pristine engine, 7 answers of the timed run are \d+/);
+    expect(failure?.summary).toMatch(/^Read by the pristine engine, 7 answers of the timed run have a perplexity \d+/);
   });
 
   it('gives a server nothing to remember: neither from one job to the next nor for prompts of one length', async () => {

@@ -1,6 +1,7 @@
 /** What nobody but the owner may read is in no embed and no file that others get. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { notRanked } from '../../src/domain/not-ranked.ts';
 import type { SubmissionView } from '../../src/domain/submission.ts';
 import { announcementEmbed } from '../../src/reports/announcement.ts';
 import { formatScore } from '../../src/reports/measure.ts';
@@ -124,6 +125,30 @@ describe('code that was run without a sandbox', () => {
         for (const embed of [submissionEmbed(marked), announcementEmbed(marked)]) {
           expect(/without a sandbox/.test(JSON.stringify(embed))).toBe(sandbox === 'none');
         }
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('a failure', () => {
+  it('in a mode that does not count is followed by no advice to rank it', () => {
+    fc.assert(
+      fc.property(ownView, fc.constantFrom('test', 'benchmark', 'leaderboard'), (view, mode) => {
+        const reason = notRanked('other-mode', { mode });
+        const failure = { kind: 'wrong', stage: 'test', summary: 'no', detail: '' } as const;
+        const failed: SubmissionView = {
+          ...view,
+          mode,
+          status: 'failed',
+          gpus: view.gpus.map((gpu) => ({
+            ...gpu,
+            eligible: false,
+            notRanked: reason,
+            publicJob: { ...gpu.publicJob, passed: false, failure },
+          })),
+        };
+        expect(JSON.stringify(submissionEmbed(failed)).includes(reason.next)).toBe(mode === 'leaderboard');
       }),
       { numRuns: 20 },
     );

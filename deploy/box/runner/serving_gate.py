@@ -224,8 +224,8 @@ def audit(all_regrets: Sequence[Sequence[float]], asked: int, tolerance: float) 
     off = math.exp(min(sum(flat) / len(flat), 700.0)) - 1
     allowed = tolerance + _AUDIT_SLACK
     prose = (
-        f"Read by the pristine engine, {len(told)} answers of the timed run are {off:.2%} less likely a token than what "
-        f"it would have written; {allowed:.2%} are allowed."
+        f"Read by the pristine engine, {len(told)} answers of the timed run have a perplexity {off:.2%} above that of its "
+        f"own choices; {allowed:.2%} are allowed."
     )
     lines: Lines = [("audited_answers", str(len(told))), ("audit_off", _number(off)), ("audit", prose)]
     return Verdict(lines, None if off <= allowed else prose)
