@@ -69,7 +69,7 @@ export const servingSpec = z.object({
   tolerance: z.number().positive(),
   /** Of the compatible gate; absent: those of the runner. */
   prompts: z.array(z.string()).optional(),
-  /** How many answers of a ranked run the pristine engine reads. */
+  /** How many answers of each shape of a ranked run the pristine engine reads. */
   audited: z.number().int().nonnegative(),
   install_timeout_s: z.number().positive(),
   startup_timeout_s: z.number().positive(),

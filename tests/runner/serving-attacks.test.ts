@@ -27,6 +27,12 @@ describe('a fault of the server never becomes the box’s', () => {
     expect(failure?.summary).toContain('10 of 10 prompts were not answered. The first: the answer');
   });
 
+  it('with an answer whose head never ends', async () => {
+    const { at, failure } = await serving.endOf(forkArchive('floods'), quick);
+    expect(at).toEqual(['test', 'gate', 'wrong']);
+    expect(failure?.summary).toContain('the head of the answer is too long');
+  });
+
   it.each([
     ['our client', { client: 'hotlap' as const }, 'an event of the stream is too long'],
     ['its own client', { client: 'vllm' as const, engine: itsOwnClient }, 'far more than was asked for'],
@@ -79,7 +85,17 @@ describe('the audit', () => {
   it('reads what half a character would hide', async () => {
     const { at, failure } = await serving.endOf(forkArchive('half_characters'));
     expect(at).toEqual(['leaderboard', 'audit', 'wrong']);
-    expect(failure?.summary).toMatch(/^(Of 8 answers of the timed run|Read by the pristine engine)/);
+    expect(failure?.summary).toMatch(/^(Of 8 answers of shape 0|Read by the pristine engine)/);
+  });
+
+  it('reads as many answers of a small shape as of a large one', async () => {
+    const shapes = [
+      { num_prompts: 4, input_len: 8, output_len: 16 },
+      { num_prompts: 48, input_len: 32, output_len: 8 },
+    ];
+    const { at, failure } = await serving.endOf(forkArchive('cheap_for_some'), { shapes, audited: 4 });
+    expect(at).toEqual(['leaderboard', 'audit', 'wrong']);
+    expect(failure?.summary).toMatch(/^Read by the pristine engine, 4 answers of shape 0/);
   });
 
   it('counts the tokens of answers that it reads where the engine has no path for it', async () => {
@@ -87,7 +103,7 @@ describe('the audit', () => {
     const { at, failure } = await serving.endOf(forkArchive('short'), { engine });
     expect(at).toEqual(['leaderboard', 'audit', 'wrong']);
     expect(failure?.summary).toBe(
-      'Of 8 answers of the timed run the pristine engine can read 64 tokens, 128 were asked for.',
+      'Of 8 answers of shape 0 the pristine engine can read 64 tokens, 128 were asked for.',
     );
   });
 });

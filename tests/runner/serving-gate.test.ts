@@ -131,7 +131,7 @@ describe('the gate of the reference', () => {
 
   it('forgives one odd answer of many, and not two', () => {
     const judged = (odd: number) =>
-      python('gate.audit(data, 64, 0.02)', [
+      python('gate.audit("shape 0", data, 64, 0.02)', [
         ...Array(16 - odd).fill([0, 0, 0, 0]),
         ...Array(odd).fill([5, 5, 5, 5]),
       ]) as [unknown, string | null];
@@ -142,14 +142,14 @@ describe('the gate of the reference', () => {
   it('passes nothing of which it can read too little', () => {
     const judged = (unread: number) =>
       (
-        python('gate.audit(data, 80, 0.02)', [
+        python('gate.audit("shape 0", data, 80, 0.02)', [
           ...Array(20 - unread).fill([0, 0, 0, 0]),
           ...Array(unread).fill([]),
         ]) as [unknown, string | null]
       )[1];
     expect(judged(2)).toBeNull();
     expect(judged(3)).toBe(
-      'Of 20 answers of the timed run the pristine engine can read 68 tokens, 80 were asked for.',
+      'Of 20 answers of shape 0 the pristine engine can read 68 tokens, 80 were asked for.',
     );
   });
 

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { engineProfiles } from '../../src/domain/engine-profiles.ts';
+import type { ServingSpec } from '../../src/domain/serving-protocol.ts';
 import { archiveOf, benchmarkStages, forkArchive, testStage } from '../support/serving.ts';
 import { lastLine, listProcesses, RunnerRefusal, waitFor } from './runner-client.ts';
 import { filesBelow, groupsOf, quick, ServingBox, takenPorts, treeHash } from './serving-box.ts';
@@ -67,6 +69,11 @@ describe('what the box lacks', () => {
   });
 });
 
+const itsOwnClient: Partial<ServingSpec> = {
+  client: 'vllm',
+  engine: { ...ground.profile(), bench: engineProfiles.vllm.bench ?? [] },
+};
+
 describe('ending', () => {
   it.each([
     ['installing', { 'vllm/__init__.py': 'import time\ntime.sleep(3600)\n' }],
@@ -74,11 +81,12 @@ describe('ending', () => {
     ['gate', { 'vllm/tuning.py': 'START_S = 0\nPREFILL_S = 0\nTOKEN_S = 3600\nSHARPNESS = 1.0\n' }],
     ['reference', {}],
     ['running', null],
+    ['running', null, itsOwnClient],
     ['auditing', null],
-  ])('works while %s: nothing of the job is left', async (state, files) => {
+  ])('works while %s: nothing of the job is left', async (state, files, more = {}) => {
     const archive = files ? archiveOf({ 'vllm/py.typed': '', ...files }) : forkArchive('faster');
     const isLate = state === 'running' || state === 'auditing';
-    const change = state === 'reference' || isLate ? {} : quick;
+    const change = { ...(state === 'reference' || isLate ? {} : quick), ...more };
     const job = await serving.bring(archive, change);
     await serving.agent.start(job, 7);
     const reached = Promise.withResolvers<void>();

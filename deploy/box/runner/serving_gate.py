@@ -205,27 +205,27 @@ def regrets(text: str, body: Any) -> List[float]:
     return found
 
 
-def audit(all_regrets: Sequence[Sequence[float]], asked: int, tolerance: float) -> Verdict:
-    """`all_regrets`: of each answer that was drawn; `asked`: tokens of them all together.
+def audit(what: str, all_regrets: Sequence[Sequence[float]], asked: int, tolerance: float) -> Verdict:
+    """`what`: the shape whose answers they are; `all_regrets`: of each answer that was drawn; `asked`: tokens of them all together.
 
     Of many, the worst one does not count: a text may be read in odd ways. How much could be read is counted over all.
     """
     read = sum(map(len, all_regrets))
     if read < asked * _LEAST_READ:
         return Verdict(
-            [], f"Of {len(all_regrets)} answers of the timed run the pristine engine can read {read} tokens, {asked} were asked for."
+            [], f"Of {len(all_regrets)} answers of {what} the pristine engine can read {read} tokens, {asked} were asked for."
         )
     told = sorted((answer for answer in all_regrets if answer), key=lambda answer: sum(answer) / len(answer))
     if len(told) >= _MANY:
         told.pop()
     flat = [regret for answer in told for regret in answer]
     if not flat:
-        return Verdict([], "The answers of the timed run hold no text that could be checked.")
+        return Verdict([], f"The answers of {what} hold no text that could be checked.")
     off = math.exp(min(sum(flat) / len(flat), 700.0)) - 1
     allowed = tolerance + _AUDIT_SLACK
     prose = (
-        f"Read by the pristine engine, {len(told)} answers of the timed run have a perplexity {off:.2%} above that of its "
-        f"own choices; {allowed:.2%} are allowed."
+        f"Read by the pristine engine, {len(told)} answers of {what} have a perplexity {off:.2%} above that of its own "
+        f"choices; {allowed:.2%} are allowed."
     )
     lines: Lines = [("audited_answers", str(len(told))), ("audit_off", _number(off)), ("audit", prose)]
     return Verdict(lines, None if off <= allowed else prose)

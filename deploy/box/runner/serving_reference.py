@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import serving_gate as gate
 from protocol import BoxFailure
@@ -33,15 +33,6 @@ class TimedAnswers:
     shape: Shape
     prompts: List[str]
     records: List[Record]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """An answer that is read again; `asked`: how many tokens it has to have."""
-
-    prompt: str
-    text: str
-    asked: int
 
 
 @dataclass
@@ -71,27 +62,31 @@ class Reference:
         return self._while_it_runs("reference", ask)
 
     def read_answers(self, timed: Sequence[TimedAnswers]) -> List[gate.Verdict]:
-        """Of a timed run, as given text. Raises BoxFailure, Cancelled."""
+        """Of a timed run, as given text; of each shape as many. Raises BoxFailure, Cancelled."""
         stream = SecretStream(self.seed, "audit")
-        answers = [
-            Drawn(prompt, record["text"], run.shape.output_len) for run in timed for prompt, record in zip(run.prompts, run.records)
-        ]
-        drawn = [answers[index] for index in stream.sample(self.spec.audited, len(answers))]
-        return self._while_it_runs("audit", lambda server, deadline: self._read(server, deadline, timed, drawn))
+        return self._while_it_runs(
+            "audit",
+            lambda server, deadline: [
+                verdict
+                for number, run in enumerate(timed)
+                for verdict in self._read(server, deadline, f"shape {number}", run, stream)
+            ],
+        )
 
     def _read(
-        self, server: Server, deadline: float, timed: Sequence[TimedAnswers], drawn: List[Drawn]
+        self, server: Server, deadline: float, what: str, run: TimedAnswers, stream: SecretStream
     ) -> List[gate.Verdict]:
         verdicts: List[gate.Verdict] = []
+        texts = [record["text"] for record in run.records]
         path = self.engine.spec.tokenize
         if path is not None:
-            for run in timed:
-                counted = self._count_tokens(server, path, [record["text"] for record in run.records], deadline)
-                verdicts.append(gate.counts(counted, run.shape.output_len))
-        bodies = [{**completion(self.spec.model, each.prompt + each.text, 1, _LIKELIEST), "echo": True} for each in drawn]
+            verdicts.append(gate.counts(self._count_tokens(server, path, texts, deadline), run.shape.output_len))
+        drawn = stream.sample(self.spec.audited, len(texts))
+        whole = [run.prompts[index] + texts[index] for index in drawn]
+        bodies = [{**completion(self.spec.model, text, 1, _LIKELIEST), "echo": True} for text in whole]
         read = self._ask(server, self.engine.spec.completions, bodies, deadline)
-        found = [gate.regrets(each.text, record["body"]) for each, record in zip(drawn, read)]
-        verdicts.append(gate.audit(found, sum(each.asked for each in drawn), self.spec.tolerance))
+        found = [gate.regrets(texts[index], record["body"]) for index, record in zip(drawn, read)]
+        verdicts.append(gate.audit(what, found, len(drawn) * run.shape.output_len, self.spec.tolerance))
         return verdicts
 
     def _count_tokens(self, server: Server, path: str, texts: List[str], deadline: float) -> List[int]:

@@ -70,7 +70,7 @@ class ServingSpec:
     tolerance: float
     #: None: those of the runner.
     prompts: Optional[List[str]]
-    #: How many answers of a ranked run the reference reads.
+    #: How many answers of each shape of a ranked run the reference reads.
     audited: int
     install_timeout_s: float
     startup_timeout_s: float
