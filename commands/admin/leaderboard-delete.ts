@@ -83,7 +83,7 @@ export async function fillDeletion(
     embeds: [
       noticeEmbed(
         `${name} is deleted`,
-        'Of each submission a line and its code stay on record, for an export.',
+        'Of each submission a line and its code stay on record in the database.',
       ),
     ],
   });

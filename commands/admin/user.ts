@@ -81,7 +81,7 @@ async function ban(interaction: ChatInputCommandInteraction, context: CommandCon
   await interaction.editReply({
     embeds: [
       noticeEmbed(
-        `${person.name} is banned`,
+        `${plain(person.name)} is banned`,
         [
           `They cannot submit ${end}, neither here nor over HTTP. What they sent stays, and runs to its end.`,
           reason ? `They read: “${plain(reason)}”` : 'They are given no reason.',
@@ -99,7 +99,7 @@ async function unban(interaction: ChatInputCommandInteraction, context: CommandC
   const reason = interaction.options.getString('reason')?.trim() || null;
   if (!(await liftBan(context.sql, person.id, context.record, reason))) throw new UserError('not-banned');
   await interaction.editReply({
-    embeds: [noticeEmbed(`${person.name} may submit again`, 'The ban is over. It stays on record.')],
+    embeds: [noticeEmbed(`${plain(person.name)} may submit again`, 'The ban is over. It stays on record.')],
   });
 }
 

@@ -47,7 +47,7 @@ export const organiserErrors = {
   },
   'bad-moment': {
     status: 400,
-    text: '`{text}` is no time that Hotlap understands.',
+    text: '“{text}” is no time that Hotlap understands.',
     next: 'Write when (`2026-12-01 18:00`, in UTC) or how far ahead (`90m`, `24h`, `3d`).',
   },
   'moment-passed': {
@@ -134,7 +134,8 @@ export const organiserErrors = {
   'leaderboard-has-submissions': {
     status: 400,
     text: 'Could not delete leaderboard `{leaderboard}` with existing submissions.',
-    next: 'Force it to destroy its {count} submissions as well.',
+    next: 'Nothing was deleted. `force:True` destroys its submissions as well ({count}); `/admin leaderboard archive` keeps them.',
+    nextHttp: 'Force it to destroy its submissions as well ({count}).',
   },
   'closed-leaderboard': {
     status: 403,

@@ -20,7 +20,7 @@ export function auditListEmbed(entries: AuditEntry[], filtered: boolean): APIEmb
     color: colours.running,
     description: entries.map((entry) => cut(entryLines(entry), ENTRY_CHARS)).join('\n\n') || empty,
     ...(newest !== undefined && {
-      footer: { text: `#${entries.at(-1)?.id} to #${newest} · \`/admin audit verify\` checks the whole log` },
+      footer: { text: `#${entries.at(-1)?.id} to #${newest} · /admin audit verify checks the whole log` },
     }),
   };
 }
@@ -28,9 +28,15 @@ export function auditListEmbed(entries: AuditEntry[], filtered: boolean): APIEmb
 function entryLines(entry: AuditEntry): string {
   const { id, at, actor, action, subject } = entry;
   const who = `${plain(actor.name)}${doorNames[actor.door]}`;
-  const head = `**#${id}** ${timestamp(at, 'f')} · ${who}\n${code(action)}${subject ? ` ${plain(subject)}` : ''}`;
+  const head = `**#${id}** ${timestamp(at, 'f')} · ${who}\n${code(action)}${subject ? ` ${subjectText(subject)}` : ''}`;
   const changes = changeLine(entry.before, entry.after);
   return [head, changes, entry.reason && `“${plain(cut(entry.reason, 200))}”`].filter(Boolean).join('\n');
+}
+
+/** Discord shows its own people and channels by their names. */
+function subjectText(subject: string): string {
+  const [, kind, id] = /^(user|channel) (\d{17,20})$/.exec(subject) ?? [];
+  return id === undefined ? plain(subject) : `${kind} <${kind === 'user' ? '@' : '#'}${id}>`;
 }
 
 /** `state: ready → draining` */
@@ -48,7 +54,8 @@ function changeLine(before: AuditState | null, after: AuditState | null): string
 
 function valueText(value: AuditState[string] | undefined): string | null {
   if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return null;
-  return plain(cut(Array.isArray(value) ? value.join(', ') : String(value), VALUE_CHARS));
+  const text = Array.isArray(value) ? value.join(', ') : String(value);
+  return plain(cut(text.replace(/\s+/g, ' '), VALUE_CHARS));
 }
 
 const faultTexts = {
