@@ -53,16 +53,22 @@ export function isTheirs(db: Db, viewer: Viewer | null) {
 }
 
 /**
- * Of a measurement `m` of a submission `s`: whether the viewer may see it. Rejudges are there once they are applied. Others
- * than the owner and admins see public runs alone, once the submission has ended, and none where a secret run failed: as
- * lists of submissions have it (the SQL function summarise_submission).
+ * Of a submission `s`: whether the viewer may see its public runs. Others than the owner and admins see them once it has
+ * ended, and not where a secret run failed: as lists of submissions have it (the SQL function summarise_submission).
  */
-export const isShown = (db: Db, viewer: Viewer | null) => db`(
-  (m.rejudge_id is null or exists (
-    select from hotlap.rejudges applied where applied.id = m.rejudge_id and applied.status = 'applied'))
-  and (${isTheirs(db, viewer)} or (not m.secret and s.status not in ('queued', 'running') and not exists (
+export const showsRuns = (db: Db, viewer: Viewer | null) => db`(
+  ${isTheirs(db, viewer)} or (s.status not in ('queued', 'running') and not exists (
     select from hotlap.jobs j
-    where j.submission_id = s.id and j.secret and j.status = 'finished' and not j.passed and hotlap.job_counts(j)))))`;
+    where j.submission_id = s.id and j.secret and j.status = 'finished' and not j.passed and hotlap.job_counts(j))))`;
+
+/** Of a measurement `m`: rejudges are there once they are applied. */
+export const isInForce = (db: Db) => db`(
+  m.rejudge_id is null or exists (
+    select from hotlap.rejudges applied where applied.id = m.rejudge_id and applied.status = 'applied'))`;
+
+/** Of a measurement `m` of a submission `s`: whether the viewer may see it. */
+export const isShown = (db: Db, viewer: Viewer | null) => db`(
+  ${isInForce(db)} and ${showsRuns(db, viewer)} and (not m.secret or ${isTheirs(db, viewer)}))`;
 
 /**
  * Of a measurement `m` on a leaderboard `l`: the metric of that name, or, without one, what the board measures. Null where the

@@ -6,7 +6,7 @@
 import type { PendingQuery, Row } from 'postgres';
 import type { Viewer } from '../domain/submission.ts';
 import type { Db } from './client.ts';
-import { isShown, measuredValue } from './measurements.ts';
+import { isInForce, measuredValue, showsRuns } from './measurements.ts';
 
 export interface SeriesSpan {
   from: Date;
@@ -67,16 +67,20 @@ export async function listEntrySeries(
     order by thinned."userId", thinned.at`;
 }
 
-interface MetricSource {
-  leaderboardId: number;
-  gpuType: string;
-  viewer: Viewer | null;
-}
+/** Whose runs: those of people, or of single submissions. */
+type RunSource = { leaderboardId: number; gpuType: string; viewer: Viewer | null } & (
+  | { userIds: string[] }
+  | { submissionIds: number[] }
+);
 
-/** Of measurements `m` and their submissions `s`. */
-const isSource = (db: Db, of: MetricSource) => db`
-  m.leaderboard_id = ${of.leaderboardId} and m.gpu_type = ${of.gpuType} and m.passed and not m.secret
-  and ${isShown(db, of.viewer)}`;
+/** Measurements `m` of public runs that passed. What is asked of a submission is asked once for it, not for each run. */
+const shownRuns = (db: Db, of: RunSource) => db`
+  (select s.id from hotlap.submissions s
+   where s.leaderboard_id = ${of.leaderboardId} and s.mode = 'leaderboard'
+     and ${'userIds' in of ? db`s.user_id = any(${of.userIds})` : db`s.id = any(${of.submissionIds})`}
+     and ${showsRuns(db, of.viewer)} offset 0) shown
+  join hotlap.measurements m on m.submission_id = shown.id and m.gpu_type = ${of.gpuType} and m.passed and not m.secret
+    and ${isInForce(db)}`;
 
 const isWithin = (db: Db, span: SeriesSpan) =>
   db`m.measured_at >= ${span.from} and m.measured_at <= ${span.to}`;
@@ -84,13 +88,12 @@ const isWithin = (db: Db, span: SeriesSpan) =>
 /** A metric of these users' runs, repetitions included. */
 export async function listMetricSeries(
   db: Db,
-  of: MetricSource & { userIds: string[]; metric: string },
+  of: RunSource & { metric: string },
   span: SeriesSpan,
 ): Promise<EntryPoint[]> {
   const source = db`
     select m.user_id as "userId", m.measured_at as at, m.id, m.submission_id, ${measuredValue(db, of.metric)} as value
-    from hotlap.measurements m join hotlap.submissions s on s.id = m.submission_id
-    where ${isSource(db, of)} and ${isWithin(db, span)} and m.user_id = any(${of.userIds})`;
+    from ${shownRuns(db, of)} where ${isWithin(db, span)}`;
   return db<EntryPoint[]>`
     select thinned.*, null::timestamptz as until from (${thinned(db, source, db`"userId"`, span)}) thinned`;
 }
@@ -118,16 +121,13 @@ export const shapeValues = (db: Db, metric: string | null) =>
 /** What these submissions' runs measured of each benchmark, repetitions included. */
 export async function listShapeSeries(
   db: Db,
-  of: MetricSource & { submissionIds: number[]; metric: string | null },
+  of: RunSource & { metric: string | null },
   span: SeriesSpan,
 ): Promise<ShapePoint[]> {
   const source = db`
     select m.submission_id as key, m.task_version_id as "taskVersionId", shapes.shape, m.measured_at as at, m.id,
       m.submission_id, shapes.value
-    from hotlap.measurements m
-    join hotlap.submissions s on s.id = m.submission_id
-    cross join ${shapeValues(db, of.metric)}
-    where ${isSource(db, of)} and ${isWithin(db, span)} and m.submission_id = any(${of.submissionIds})`;
+    from ${shownRuns(db, of)} cross join ${shapeValues(db, of.metric)} where ${isWithin(db, span)}`;
   return db<ShapePoint[]>`${thinned(db, source, db`key, "taskVersionId", shape`, span)}`;
 }
 
@@ -149,16 +149,9 @@ export async function findEntryTimes(
   return row?.first ? { first: row.first, last: row.last, isHidden: row.isHidden } : null;
 }
 
-/** Of public runs that passed, of people or of submissions. */
-export async function findRunTimes(
-  db: Db,
-  of: MetricSource & ({ userIds: string[] } | { submissionIds: number[] }),
-): Promise<SeriesTimes | null> {
-  const whose =
-    'userIds' in of ? db`m.user_id = any(${of.userIds})` : db`m.submission_id = any(${of.submissionIds})`;
+/** The same of runs. */
+export async function findRunTimes(db: Db, of: RunSource): Promise<SeriesTimes | null> {
   const [row] = await db<{ first: Date | null; last: Date }[]>`
-    select min(m.measured_at) as first, max(m.measured_at) as last
-    from hotlap.measurements m join hotlap.submissions s on s.id = m.submission_id
-    where ${isSource(db, of)} and ${whose}`;
+    select min(m.measured_at) as first, max(m.measured_at) as last from ${shownRuns(db, of)}`;
   return row?.first ? { first: row.first, last: row.last } : null;
 }

@@ -55,6 +55,21 @@ describe('reports', () => {
       expect(older.empty.detail).toMatch(/the first entry that is known came at 20\d\d-/);
     });
 
+    it('is that of a midnight long ago, and that of a Monday before a year, without moves', async () => {
+      const of = await makeBoard(sql());
+      await ranked(of, { score: 3 });
+      await ageHistory(sql(), of.id, 24 * 900);
+      const then = async (days: number) => {
+        const page = await board(of, { as_of: ago(24 * days).toISOString() });
+        const [entry] = page.entries;
+        return [new Date(page.as_of), entry.rank_change_24h, entry.rank_change_7d] as const;
+      };
+      const [day, ...moves] = await then(100);
+      expect([day.getTime() % 86_400_000, ...moves]).toEqual([0, 0, 0]);
+      const [monday, ...none] = await then(800);
+      expect([monday.getTime() % 86_400_000, monday.getUTCDay(), ...none]).toEqual([0, 1, null, null]);
+    });
+
     it('has windows that are null until they are covered, and not 0', async () => {
       const remeasure = { top: 5, everyHours: 1 };
       const of = await setRule(sql(), await makeBoard(sql()), { windows: true, remeasure, minimumRuns: 2 });
