@@ -27,11 +27,12 @@ export async function oweBoardThreads(db: Db): Promise<void> {
     select pg_notify('hotlap_outbox', '') from owed limit 1`;
 }
 
-/** When a thread that Discord refused is tried again; null: none was. */
-export async function nextThreadRetry(db: Db): Promise<Date | null> {
-  const [row] = await db<{ at: Date | null }[]>`
-    select min(thread_retry_at) as at from hotlap.leaderboards where thread_retry_at > now()`;
-  return row?.at ?? null;
+/** In how many milliseconds a thread that Discord refused is tried again; null: none was. */
+export async function untilThreadRetry(db: Db): Promise<number | null> {
+  const [row] = await db<{ ms: number | null }[]>`
+    select (1000 * extract(epoch from min(thread_retry_at) - now()))::float8 as ms
+    from hotlap.leaderboards where thread_retry_at > now()`;
+  return row?.ms ?? null;
 }
 
 export interface ThreadBoard {

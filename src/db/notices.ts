@@ -149,14 +149,14 @@ export async function oweDeadlineNotices(db: Db): Promise<void> {
     select pg_notify('hotlap_outbox', '') from owed limit 1`;
 }
 
-/** When the next notice of a deadline is due; null: no deadline is ahead. */
-export async function nextDeadlineNotice(db: Db): Promise<Date | null> {
-  const [row] = await db<{ at: Date | null }[]>`
-    select min(at) as at
+/** In how many milliseconds the next notice of a deadline is due; null: no deadline is ahead. */
+export async function untilDeadlineNotice(db: Db): Promise<number | null> {
+  const [row] = await db<{ ms: number | null }[]>`
+    select (1000 * extract(epoch from min(at) - now()))::float8 as ms
     from hotlap.leaderboards l
     cross join unnest(array[l.deadline - interval '24 hours', l.deadline - interval '1 hour']) at
     where l.stage = 'open' and at > now()`;
-  return row?.at ?? null;
+  return row?.ms ?? null;
 }
 
 /** Of limits that the user has used up: for when some of it is back. */

@@ -17,12 +17,12 @@ interface PodiumRow {
   isNews: boolean;
   announced: PodiumPlace[];
   standing: PodiumPlace[];
-  changedAt: Date | null;
-  settled: boolean;
+  /** How long it is another one; null: it is not, as far as anybody has looked. */
+  standsMs: number | null;
 }
 
-/** Owes the announcements that are due. Returns when the next one is; null: none waits. */
-export async function owePodiums(sql: Sql, settleMs: number): Promise<Date | null> {
+/** Owes the announcements that are due. Returns in how many milliseconds the next one is; null: none waits. */
+export async function owePodiums(sql: Sql, settleMs: number): Promise<number | null> {
   return sql.begin(async (tx) => {
     // Of two that look at once the second finds nothing left to announce.
     await tx`select pg_advisory_xact_lock(hashtextextended('podiums', 0))`;
@@ -30,48 +30,45 @@ export async function owePodiums(sql: Sql, settleMs: number): Promise<Date | nul
       select * from (
         select g.leaderboard_id as "leaderboardId", g.gpu_type as "gpuType", hotlap.announces_podium(l) as "isNews",
           coalesce(p.announced, '[]') as announced, hotlap.podium_of(g.leaderboard_id, g.gpu_type) as standing,
-          p.changed_at as "changedAt",
-          coalesce(p.changed_at <= now() - make_interval(secs => ${settleMs / 1000}), false) as settled
+          (1000 * extract(epoch from now() - p.changed_at))::float8 as "standsMs"
         from hotlap.leaderboard_gpus g
         join hotlap.leaderboards l on l.id = g.leaderboard_id
         left join hotlap.podiums p on p.leaderboard_id = g.leaderboard_id and p.gpu_type = g.gpu_type
       ) podiums
-      where announced <> standing or "changedAt" is not null
+      where announced <> standing or "standsMs" is not null
       order by "leaderboardId", "gpuType"`;
     const due: PodiumRow[] = [];
-    const waiting: Date[] = [];
+    const waitsMs: number[] = [];
     for (const row of rows) {
-      if (!row.isNews || samePlaces(row.announced, row.standing))
-        await savePodium(tx, row, row.standing, null);
-      else if (row.changedAt === null) {
-        waiting.push(await savePodium(tx, row, row.announced, 'now'));
-      } else if (row.settled) due.push(row);
-      else waiting.push(row.changedAt);
+      if (!row.isNews || samePlaces(row.announced, row.standing)) await savePodium(tx, row, row.standing);
+      else if (row.standsMs === null) {
+        await noteChange(tx, row);
+        waitsMs.push(settleMs);
+      } else if (row.standsMs >= settleMs) due.push(row);
+      else waitsMs.push(settleMs - row.standsMs);
     }
     for (const [leaderboardId, changes] of Map.groupBy(due, (row) => row.leaderboardId)) {
       await oweAnnouncement(tx, leaderboardId, changes);
-      for (const row of changes) await savePodium(tx, row, row.standing, null);
+      for (const row of changes) await savePodium(tx, row, row.standing);
     }
-    const first = Math.min(...waiting.map((since) => since.getTime()));
-    return waiting.length === 0 ? null : new Date(first + settleMs);
+    return waitsMs.length === 0 ? null : Math.min(...waitsMs);
   });
 }
 
-async function savePodium(
-  tx: Db,
-  row: PodiumRow,
-  announced: PodiumPlace[],
-  changedAt: 'now' | null,
-): Promise<Date> {
-  const places = tx.json(announced.map((place) => ({ ...place })));
-  // None where the board is deleted in the same moment.
-  const [saved] = await tx<{ at: Date }[]>`
-    insert into hotlap.podiums (leaderboard_id, gpu_type, announced, changed_at)
-    select id, ${row.gpuType}, ${places}, case when ${changedAt === 'now'} then now() end
+/** As announced. Nothing where the board is deleted in the same moment. */
+async function savePodium(tx: Db, row: PodiumRow, announced: PodiumPlace[]): Promise<void> {
+  await tx`
+    insert into hotlap.podiums (leaderboard_id, gpu_type, announced)
+    select id, ${row.gpuType}, ${tx.json(announced.map((place) => ({ ...place })))}
     from hotlap.leaderboards where id = ${row.leaderboardId} for key share
-    on conflict (leaderboard_id, gpu_type) do update set announced = excluded.announced, changed_at = excluded.changed_at
-    returning now() as at`;
-  return saved?.at ?? new Date();
+    on conflict (leaderboard_id, gpu_type) do update set announced = excluded.announced, changed_at = null`;
+}
+
+async function noteChange(tx: Db, row: PodiumRow): Promise<void> {
+  await tx`
+    insert into hotlap.podiums (leaderboard_id, gpu_type, changed_at)
+    select id, ${row.gpuType}, now() from hotlap.leaderboards where id = ${row.leaderboardId} for key share
+    on conflict (leaderboard_id, gpu_type) do update set changed_at = excluded.changed_at`;
 }
 
 async function oweAnnouncement(tx: Db, leaderboardId: number, rows: PodiumRow[]): Promise<void> {

@@ -19,17 +19,21 @@ export async function startAnnouncer(parts: DeliveryParts): Promise<Announcer> {
   const listeners = await listen(parts.sql, {
     hotlap_progress: (payload) => live.refresh(Number(payload)),
     hotlap_outbox: () => outbox.wake(),
-    hotlap_news: () => herald.wake(),
   });
+  // Also whenever the connection was lost and is there again: what was said meanwhile nobody has heard.
+  const news = await parts.sql.listen(
+    'hotlap_news',
+    () => herald.wake(),
+    () => herald.wake(),
+  );
   // What was open when an earlier process ended is watched on.
   for (const submissionId of await listAwaitedSubmissions(parts.sql)) live.refresh(submissionId);
   const poll = setInterval(() => outbox.wake(), POLL_MS);
   outbox.wake();
-  herald.wake();
   return {
     async stop() {
       clearInterval(poll);
-      await Promise.all(listeners.map((listener) => listener.unlisten().catch(() => {})));
+      await Promise.all([...listeners, news].map((listener) => listener.unlisten().catch(() => {})));
       live.stop();
       await herald.stop();
       await outbox.stop();

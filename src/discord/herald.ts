@@ -3,14 +3,14 @@
  * near. The database says when something may have changed (`hotlap_news`), and each look says when the next thing is due;
  * in between nothing is asked. A look that finds nothing new writes nothing, so a restart repeats nothing.
  */
-import { nextThreadRetry, oweBoardThreads } from '../db/board-threads.ts';
-import { nextDeadlineNotice, oweDeadlineNotices } from '../db/notices.ts';
+import { oweBoardThreads, untilThreadRetry } from '../db/board-threads.ts';
+import { oweDeadlineNotices, untilDeadlineNotice } from '../db/notices.ts';
 import { owePodiums } from '../db/podiums.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
 
 /** Changes that come close together are looked at together. */
 const GATHER_MS = 200;
-/** After a failure, and against clocks that were set. */
+/** Against whatever nobody thought of. */
 const LONGEST_WAIT_MS = 600_000;
 const AFTER_FAILURE_MS = 5000;
 
@@ -51,9 +51,7 @@ export class Herald {
   async #look(): Promise<void> {
     if (this.#stopped) return;
     try {
-      const next = await owe(this.#parts);
-      const untilMs = next === null ? LONGEST_WAIT_MS : next.getTime() - Date.now();
-      this.#lookIn(Math.min(Math.max(untilMs, GATHER_MS), LONGEST_WAIT_MS));
+      this.#lookIn(Math.max(await owe(this.#parts), GATHER_MS));
     } catch (error) {
       this.#parts.log.error({ error }, 'news: the look failed and is repeated');
       this.#lookIn(AFTER_FAILURE_MS);
@@ -61,14 +59,14 @@ export class Herald {
   }
 }
 
-/** Returns when the next thing is due. */
-async function owe({ sql, forumChannelId, podiumSettleMs }: DeliveryParts): Promise<Date | null> {
+/** Returns in how many milliseconds the next thing is due, by the database's clock. */
+async function owe({ sql, forumChannelId, podiumSettleMs }: DeliveryParts): Promise<number> {
   if (forumChannelId !== null) await oweBoardThreads(sql);
   await oweDeadlineNotices(sql);
-  const next = [
+  const waitsMs = [
     await owePodiums(sql, podiumSettleMs),
-    await nextDeadlineNotice(sql),
-    forumChannelId === null ? null : await nextThreadRetry(sql),
-  ].filter((at) => at !== null);
-  return next.length === 0 ? null : new Date(Math.min(...next.map((at) => at.getTime())));
+    await untilDeadlineNotice(sql),
+    forumChannelId === null ? null : await untilThreadRetry(sql),
+  ].filter((ms) => ms !== null);
+  return Math.min(...waitsMs, LONGEST_WAIT_MS);
 }

@@ -150,6 +150,24 @@ describe('the thread of a board', () => {
     expect(textOf(thread?.messages[0] as APIMessage)).toContain(`<t:${seconds}:F>`);
   });
 
+  it('that was made before its number could be noted is found again', async () => {
+    const { id: leaderboardId } = await board();
+    const before = await threadOf('lab');
+    await database.sql.begin(async (tx) => {
+      await tx`update hotlap.leaderboards set thread_id = null, thread_told = null where id = ${leaderboardId}`;
+      await tx`
+        insert into hotlap.outbox (kind, dedupe_key, payload, attempts)
+        values ('board-thread', 'a process that died', ${tx.json({ leaderboardId })}, 1)`;
+    });
+    await vi.waitFor(async () => {
+      const [row] =
+        await database.sql`select thread_id as id from hotlap.leaderboards where id = ${leaderboardId}`;
+      expect(row?.id).toBe(before?.id);
+    }, SOON);
+    const { channels } = await tomas.state();
+    expect(channels.filter((channel) => channel.name === 'lab')).toHaveLength(1);
+  });
+
   it('is ended for everybody who was not invited when the board is closed to them', async () => {
     await asAdmin('leaderboard visibility', { leaderboard: 'lab-two-gpus', to: 'closed' });
     await inThread('lab-two-gpus', 'For invited people');
