@@ -57,6 +57,8 @@ export async function wantsNotice(db: Db, userId: string, kind: NoticeKind): Pro
 
 /** Somebody who has just been told of a board is not told again before. */
 const OVERTAKEN_PAUSE = '10 minutes';
+/** Far down a large board being passed is nothing to write of; Discord takes few direct messages a second. */
+const MOST_OVERTAKEN = 100;
 
 /** In the transaction that ends a submission, after it was ranked: its owner's, and those of whoever it has passed. */
 export async function oweSubmissionNotices(tx: Db, submissionId: number): Promise<void> {
@@ -105,6 +107,7 @@ export async function oweSubmissionNotices(tx: Db, submissionId: number): Promis
         where o.kind = 'notice' and o.status = 'owed' and o.payload ->> 'userId' = other.user_id
           and o.payload ->> 'notice' = 'overtaken' and o.payload -> 'leaderboardId' = to_jsonb(mine.leaderboard_id)
           and o.payload ->> 'gpuType' = mine.gpu_type)
+    order by other.sort_key limit ${MOST_OVERTAKEN}
     on conflict (dedupe_key) do nothing`;
 }
 
