@@ -35,16 +35,17 @@ export async function countTrack(db: Db, key: Track, asOf: Date | null): Promise
   return row?.total ?? 0;
 }
 
-/** A page of a GPU type with the files that its entries came from: what the HTTP API shows, as quickly as it can be. */
+/** A page of a GPU type as it was, with the files that its entries came from: what the HTTP API shows. */
 export async function listBoardPage(
   db: Db,
   key: Track,
   page: { limit: number; offset: number },
+  asOf: Date | null,
 ): Promise<(Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score'> & BoardFile)[]> {
   return db<(Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score'> & BoardFile)[]>`
     select ranked.rank, ranked.user_id as "userId", ranked.submission_id as "submissionId", ranked.shown_score as score,
       (select u.name from hotlap.users u where u.id = ranked.user_id) as "userName", about.*
-    from (${pageOf(db, key, page, null)}) ranked
+    from (${pageOf(db, key, page, asOf)}) ranked
     cross join lateral (
       select s.file_name as "fileName", s.created_at as "submittedAt" from hotlap.submissions s
       where s.id = ranked.submission_id limit 1

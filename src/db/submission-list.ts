@@ -36,7 +36,7 @@ const ruleCauses = Object.fromEntries(
 );
 
 /** Why it failed, or why it is not ranked although it passed. `s` and `l` are its row and that of its board. */
-const reasonOf = (db: Db) => db`
+export const shownReason = (db: Db) => db`
   coalesce(s.reason, case when s.mode = 'leaderboard' and s.status = 'done' then case
     when not s.official then ${reasons.unofficial.cause}
     when exists (select from hotlap.users u where u.id = s.user_id and u.invalidated_at is not null)
@@ -68,7 +68,7 @@ export async function readSubmissionPage(
         s.status not in ('queued', 'running') as done, s.shown_runs as runs, s.mode,
         case when s.status in ('queued', 'running') then 'pending' when s.status = 'done' then 'done' else 'failed' end
           as status,
-        ${reasonOf(db)} as reason, s.secret_score, s.secret_scores
+        ${shownReason(db)} as reason, s.secret_score, s.secret_scores
       from hotlap.submissions s join hotlap.leaderboards l on l.id = s.leaderboard_id
       where s.user_id = ${filter.userId}
         ${leaderboard === null ? db`` : db`and s.leaderboard_id = (select id from hotlap.leaderboards where lower(name) = lower(${leaderboard}))`}
@@ -114,7 +114,7 @@ export async function findOwnSubmission(
 ): Promise<SubmissionDetail | null> {
   const [row] = await db<SubmissionDetail[]>`
     select s.id, s.leaderboard_id as "leaderboardId", l.name as leaderboard, s.user_id as "userId",
-      s.file_name as "fileName", s.mode, s.status, ${reasonOf(db)} as reason,
+      s.file_name as "fileName", s.mode, s.status, ${shownReason(db)} as reason,
       s.created_at as "createdAt", s.finished_at as "finishedAt",
       s.shown_runs as "shownRuns", s.secret_score as "secretScore", s.secret_scores as "secretScores",
       v.score_unit as "scoreUnit", l.score_ascending as "scoreAscending",
@@ -151,7 +151,7 @@ export async function listBoardSubmissions(
 ): Promise<(ListedSubmission & { userId: string; userName: string })[]> {
   return db<(ListedSubmission & { userId: string; userName: string })[]>`
     select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status,
-      ${reasonOf(db)} as reason, s.created_at as "createdAt", s.shown_runs as "shownRuns", s.secret_score as "secretScore",
+      ${shownReason(db)} as reason, s.created_at as "createdAt", s.shown_runs as "shownRuns", s.secret_score as "secretScore",
       s.secret_scores as "secretScores", s.user_id as "userId", u.name as "userName"
     from hotlap.submissions s
     join hotlap.leaderboards l on l.id = s.leaderboard_id

@@ -13,6 +13,7 @@ import {
 } from '../domain/submission.ts';
 import type { Db } from './client.ts';
 import { listStandings } from './standings.ts';
+import { shownReason } from './submission-list.ts';
 
 /** Keeps a file under its SHA-256, once. `listing`: of an archive, what people see instead. Returns the hash. */
 export async function storeCode(db: Db, bytes: Uint8Array, listing: string | null = null): Promise<string> {
@@ -165,7 +166,7 @@ export async function listOwnSubmissions(
   const [count] = await db<{ total: number }[]>`
     select count(*) as total from hotlap.submissions s where ${where}`;
   const items = await db<SubmissionSummary[]>`
-    select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status, s.reason,
+    select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status, ${shownReason(db)} as reason,
       s.created_at as "createdAt", v.score_unit as "scoreUnit",
       coalesce((
         select json_agg(json_build_object('gpuType', j.gpu_type, 'publicScore', sc.public_score,

@@ -41,7 +41,7 @@ export function submissionListEmbed(list: {
 
 function itemLines(item: SubmissionSummary): string {
   const head = `${marks[item.status]} **#${item.id}** ${plain(item.leaderboard)} · ${code(item.fileName)} · ${modeLabels[item.mode]} · ${timestamp(item.createdAt, 'R')}`;
-  const status = `${item.status}${item.reason ? `: ${plain(cut(item.reason, 120))}` : ''}`;
+  const status = [item.status, ...reasonOf(item)].join(': ');
   const gpus = item.gpus.slice(0, SHOWN_GPUS).map((gpu) => {
     if (gpu.publicScore === null && gpu.secretScore === null) return gpu.gpuType;
     return `${gpu.gpuType}: public **${formatScore(gpu.publicScore, item.scoreUnit)}**, secret **${formatScore(gpu.secretScore, item.scoreUnit)}**`;
@@ -49,4 +49,13 @@ function itemLines(item: SubmissionSummary): string {
   if (item.gpus.length > SHOWN_GPUS)
     gpus.push(`and ${item.gpus.length - SHOWN_GPUS} more: /submissions show id:${item.id}`);
   return [head, status, gpus.join('\n')].join('\n');
+}
+
+/** What passed and is not ranked says where its next step is; a failure's is in its result. */
+function reasonOf({ id, status, reason }: SubmissionSummary): string[] {
+  if (!reason) return [];
+  const cause = plain(cut(reason, 120));
+  return status === 'done'
+    ? [`not ranked: ${cause} (\`/submissions show id:${id}\` says what to do)`]
+    : [cause];
 }

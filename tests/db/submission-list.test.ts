@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { entryBody } from '../../src/api/routes/boards.ts';
 import { listItem } from '../../src/api/submission-bodies.ts';
-import { listBoardEntries } from '../../src/db/board.ts';
+import { listBoardEntries, listBoardPage } from '../../src/db/board.ts';
 import { readBoardPage } from '../../src/db/board-page.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { storeBoxFailure, storeJobResult } from '../../src/db/results.ts';
@@ -183,6 +183,21 @@ describe('a page of a board', () => {
           all.entries
             .slice(offset, offset + limit)
             .map((entry) => [entry.submissionId, entry.rank, entry.score]),
+        );
+        // The same page as rows.
+        const rows = await listBoardPage(sql, key, { limit, offset }, null);
+        expect(
+          rows.map(({ fileName, submittedAt, ...row }) => [
+            fileName,
+            submittedAt.toISOString(),
+            ...Object.values(row),
+          ]),
+        ).toEqual(
+          entries.map((entry) => [
+            entry.submission_name,
+            entry.submission_time,
+            ...[entry.rank, entry.user_id, entry.submission_id, entry.submission_score, entry.user_name],
+          ]),
         );
       }
     },

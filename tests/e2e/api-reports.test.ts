@@ -50,6 +50,17 @@ describe('reports', () => {
         [b.id, 2, 2, -1, 'new'],
       ]);
       expect(before).toMatchObject({ total: 2, as_of: then });
+      // The page that existing clients ask for has the same of that time.
+      const path = (asOf: string) => `/submissions/${of.name}/cpu?limit=5&as_of=${encodeURIComponent(asOf)}`;
+      const past = (await stage.anyone.get(path(then))).json() as Json[];
+      expect(past.map((e: Json) => [e.user_id, e.rank, e.submission_score])).toEqual([
+        [a.id, 1, 1],
+        [b.id, 2, 2],
+      ]);
+      const now = (await stage.anyone.get(`/submissions/${of.name}/cpu`)).json() as Json[];
+      expect(now).toHaveLength(3);
+      expect(Object.keys(past[0])).toEqual(Object.keys(now[0]));
+      expect((await stage.anyone.get(path('2099-01-01T00:00:00Z'))).status).toBe(400);
       const older = await board(of, { as_of: ago(300).toISOString() });
       expect(older).toMatchObject({ total: 0, entries: [], empty: { code: 'nobody-ranked-then' } });
       expect(older.empty.detail).toMatch(/the first entry that is known came at 20\d\d-/);

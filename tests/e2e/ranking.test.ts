@@ -151,6 +151,9 @@ describe('a board with a rule', () => {
     const own = textOf(await ask(first, '/submissions show', { id: fast }));
     expect(own).toContain('Passed, not ranked');
     expect(own).toContain('no judge has given clarity a value yet (judging)');
+    const listed = textOf(await ask(first, '/submissions mine', {}));
+    expect(listed).toContain('done: not ranked: CPU: no judge has given clarity a value yet');
+    expect(listed).toContain(`/submissions show id:${fast}`);
 
     const panel = textOf(await ask(judge, '/judge panel', { leaderboard: 'lab' }));
     expect(panel).toContain(`#${fast}`);
@@ -162,6 +165,12 @@ describe('a board with a rule', () => {
     expect(textOf(await score(fast, 0.2))).toContain('0.2');
     await score(slow, 1);
     expect(textOf(await score(slow, 0.9))).toContain('It was 1; the earlier one is kept as a revision.');
+
+    // Whoever gave them is whom Discord says it was.
+    const { sql } = running.database;
+    expect(await sql`select distinct judge_id as id from hotlap.reviews`).toEqual([{ id: judge.id }]);
+    const seen = textOf(await ask(judge, '/judge show', { id: slow }));
+    expect(seen.match(new RegExp(`by <@${judge.id}>`, 'g'))).toHaveLength(2);
 
     const places = await show();
     expect(places).toContain('0.65 points');

@@ -1,6 +1,6 @@
 /** Leaderboards, their GPU types, and who stands where: open to everybody, closed boards to their members. */
 import { z } from 'zod';
-import { countBoardEntries } from '../../db/board.ts';
+import { countBoardEntries, listBoardPage } from '../../db/board.ts';
 import { readBoardPage } from '../../db/board-page.ts';
 import { listLeaderboardsFor, loadTaskVersions } from '../../db/leaderboards.ts';
 import type { ServingDefinition } from '../../domain/serving-task.ts';
@@ -9,6 +9,7 @@ import { caseParams, servingParams } from '../benchmark-params.ts';
 import { enterBoard, entered, gpuOf, pageOf } from '../board-access.ts';
 import { security } from '../document.ts';
 import { sendJsonText } from '../json-text.ts';
+import { momentQuery, pastMoment } from '../report-bodies.ts';
 import type { RouteParts, Server } from '../route.ts';
 import { failures, limitQuery, nameParam, offsetQuery, time } from '../schemas.ts';
 
@@ -137,13 +138,26 @@ export function boardRoutes(server: Server, { sql, guards, limits, reads }: Rout
         tags: ['boards'],
         security: security.optionalUser,
         params: boardParams,
-        querystring: z.object({ limit: limitQuery, offset: offsetQuery }),
+        querystring: z.object({
+          limit: limitQuery,
+          offset: offsetQuery,
+          as_of: momentQuery.describe(
+            'The board as it was then; older than 30 days: at the midnight (UTC) before',
+          ),
+        }),
         response: { 200: z.array(entryBody), ...failures },
       },
     },
     async (request, reply) => {
       const page = pageOf(request.query, { fallback: MAX_PAGE, most: MAX_PAGE });
       const { leaderboard, gpu } = request.params;
+      const asOf = pastMoment('as_of', request.query.as_of, new Date());
+      if (asOf !== null) {
+        const entered = await enterBoard(sql, leaderboard, request.caller);
+        const key = { leaderboardId: entered.id, gpuType: gpuOf(entered, gpu) };
+        const entries = await reads(() => listBoardPage(sql, key, page, asOf));
+        return entries.map((entry) => entryOf(entry, entered.name, key.gpuType));
+      }
       const userId = request.caller?.userId ?? null;
       const read = await reads(() => readBoardPage(sql, { leaderboard, gpu, userId }, page));
       const board = await entered(sql, leaderboard, request.caller, read);
@@ -172,6 +186,24 @@ export function boardRoutes(server: Server, { sql, guards, limits, reads }: Rout
       return { count: await countBoardEntries(sql, { leaderboardId: board.id, gpuType }, userId) };
     },
   );
+}
+
+function entryOf(
+  entry: Awaited<ReturnType<typeof listBoardPage>>[number],
+  leaderboard: string,
+  gpuType: string,
+): z.infer<typeof entryBody> {
+  return {
+    submission_id: entry.submissionId,
+    rank: entry.rank,
+    submission_name: entry.fileName,
+    submission_time: entry.submittedAt.toISOString(),
+    submission_score: entry.score,
+    leaderboard_name: leaderboard,
+    user_id: entry.userId,
+    user_name: entry.userName,
+    gpu_type: gpuType,
+  };
 }
 
 /** Task bodies by version. A version never changes, so each is read once; only those in use are kept. */
