@@ -22,6 +22,7 @@ import { configurationHash } from '../domain/run-configuration.ts';
 import { type Mode, modeLabels } from '../domain/submission.ts';
 import { allowedExtensions, type Task, taskHash } from '../domain/task.ts';
 import { type Sender, unknownLeaderboard } from './accept.ts';
+import { refuseContainers } from './admission.ts';
 import { isArchiveName, listArchive } from './archive.ts';
 import { checkFileName, chooseMode, listOrNone, readSource, type SourceFile } from './validate.ts';
 
@@ -65,6 +66,7 @@ export async function examineRun(db: Db, file: SourceFile, wishes: FreeRunWishes
   if (!hasCases(task, mode))
     throw new UserError('mode-without-cases', { leaderboard: board?.name ?? '', mode: modeLabels[mode] });
   const place = choosePlace(await listBoxes(db), wishes, { gpus: board?.gpus ?? [], task });
+  await refuseContainers(db, task.lang, [place.gpuType]);
   let listing: string | null = null;
   if (isArchiveName(file.name)) listing = await listArchive(file, task);
   else readSource(file);

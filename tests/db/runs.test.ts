@@ -246,6 +246,12 @@ describe('a run without a board', () => {
     await expect(asked({ mode: 'ranked', problem: board.name })).rejects.toMatchObject({ code: 'run-mode' });
     await expect(asked({ problem: 'nowhere' })).rejects.toMatchObject({ code: 'unknown-leaderboard' });
     await expect(asked({}, 'a.cu')).rejects.toMatchObject({ code: 'run-extension' });
+    const model = await makeBoard(sql, { gpus: ['P4'], task: { lang: 'model' } });
+    const { id } = await makeBox(sql, ['P4']);
+    await sql`update hotlap.boxes set sandbox = '{"engine":"docker","image":"runner:1"}' where id = ${id}`;
+    await expect(asked({ gpu: 'P4', problem: model.name }, 'a.zip')).rejects.toMatchObject({
+      code: 'gpu-without-models',
+    });
     await expect(asked({ mode: 'quick' })).rejects.toMatchObject({ code: 'unknown-mode' });
     expect(await asked({ problem: board.name, mode: 'benchmark' })).toMatchObject({ gpuType: 'CPU' });
   });
