@@ -125,6 +125,10 @@ export function loadModelTask(file: YamlFile): { task: Task; gpus: string[]; war
     const text = `score_ascending: a ${better} ${config.ranking_metric} is better, so this ranks the worst first`;
     warnings.push(file.fault(['score_ascending'], text).message);
   }
+  if (/_(ttft|tpot|itl)_ms$/.test(config.ranking_metric)) {
+    const text = `config.ranking_metric: when text is sent decides ${config.ranking_metric} as much as when it is computed, and can be had without serving faster; rank on request_goodput with limits on ttft and e2el instead`;
+    warnings.push(file.fault(['config', 'ranking_metric'], text).message);
+  }
   const served = profileOf(config.engine);
   const judge = config.reference === undefined ? defaultReference(served) : profileOf(config.reference);
   if (config.gate !== 'compatible' && judge?.package === null) {

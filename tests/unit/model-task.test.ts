@@ -120,6 +120,12 @@ describe('a model task', () => {
       expect.stringContaining('unknown key "colour"'),
       expect.stringContaining('a higher request_throughput is better'),
     ]);
+    const text = llama
+      .replace('request_throughput', 'mean_tpot_ms')
+      .replace('ascending: false', 'ascending: true');
+    expect((await load(text)).warnings).toEqual([
+      expect.stringContaining('when text is sent decides mean_tpot_ms as much'),
+    ]);
   });
 
   it.each([
