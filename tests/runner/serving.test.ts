@@ -114,6 +114,7 @@ describe('an honest fork', () => {
     const seen = /LOOKED (.*)/.exec(result.stages[0]?.stdout ?? '')?.[1] ?? '{}';
     expect(JSON.parse(seen)).toEqual({
       secrets: [],
+      told: ['1', '1', '127.0.0.1'],
       network: [],
       installed: [1, []],
       model: false,

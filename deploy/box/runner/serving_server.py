@@ -14,10 +14,11 @@ from serving_engine import Engine, Model, server_command
 from serving_residents import Resident, Residents
 
 PROGRAMS = ("serving_launcher", "serving_install", "serving_unpack")
-#: Nothing is fetched and nobody is told, network or not.
+#: Nothing is fetched and nobody is told, network or not; and there is one address, so that none need be looked for.
 OFFLINE = {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "DO_NOT_TRACK": "1",
     "VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false",
+    "VLLM_HOST_IP": "127.0.0.1",
 }  # fmt: skip
 _MESSAGE_BYTES = 65_536
 
