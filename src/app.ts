@@ -165,7 +165,13 @@ async function startHttp(
         ...config.api,
         ...http,
         log,
-        accounts: databaseAccounts(http.sql, adminToken, discord ? memberRoles(discord) : undefined),
+        accounts: databaseAccounts(
+          http.sql,
+          adminToken,
+          discord ? memberRoles(discord) : undefined,
+          // A playground has no strangers.
+          (config.discord?.roleIds.participant ?? null) !== null,
+        ),
         runs,
         signIn: { publicUrl, apps },
         exportsDir: join(config.dataDir, 'exports'),

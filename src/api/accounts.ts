@@ -7,15 +7,23 @@ import type { Accounts } from './auth.ts';
 
 const SETTING = 'HOTLAP_ADMIN_TOKEN';
 
-/** `adminToken` null: only those of `/admin token create` open the admin routes. */
+/**
+ * `adminToken` null: only those of `/admin token create` open the admin routes. `participantsOnly`: the role of participants
+ * is set, so that an account needs it; those that organisers made themselves (`local:`) do not.
+ */
 export function databaseAccounts(
   db: Db,
   adminToken: string | null,
   rolesOf: Accounts['rolesOf'] = async () => [],
+  participantsOnly = false,
 ): Accounts {
   const configured = adminToken === null ? null : Buffer.from(tokenHash(adminToken));
   return {
     rolesOf,
+    async takesPart(userId) {
+      if (!participantsOnly || userId.startsWith('local:')) return true;
+      return (await rolesOf(userId)).includes('participant');
+    },
     findByCliId: (token) => findUserByToken(db, token),
     findByWebId: (token) => findUserByWebToken(db, token),
     async findAdmin(token) {

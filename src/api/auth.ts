@@ -35,6 +35,8 @@ export interface Accounts {
   findAdmin(token: string): Promise<Admin | null>;
   /** Of an account, as they are now; none where nobody can be asked. */
   rolesOf(userId: string): Promise<readonly ContestRole[]>;
+  /** Whether an account may submit. */
+  takesPart(userId: string): Promise<boolean>;
 }
 
 declare module 'fastify' {
@@ -58,6 +60,8 @@ export interface Guards {
   viewer: onRequestAsyncHookHandler;
   /** Like `user`, for accounts with the role of judges or admins; 403 for others. */
   judge: onRequestAsyncHookHandler;
+  /** Behind `user` or `cliUser`, for what only those do who take part; 403 for others. */
+  participant: onRequestAsyncHookHandler;
 }
 
 const MAX_TOKEN_LENGTH = 500;
@@ -118,13 +122,23 @@ export function guards(
     },
     async judge(request) {
       request.caller = await getCaller(request);
-      const roles = await accounts.rolesOf(request.caller.userId).catch((error: unknown) => {
-        request.log.warn({ error }, 'roles not known');
-        throw new Refusal(503, 'roles-unknown', 'It cannot be found out just now who judges. Try again.', 5);
-      });
+      const roles = await known(request, accounts.rolesOf(request.caller.userId));
       if (!roles.includes('judge')) throw new UserError('not-a-judge');
     },
+    async participant(request) {
+      const { userId } = callerOf(request);
+      if (!(await known(request, accounts.takesPart(userId)))) throw new UserError('participants-only');
+    },
   };
+}
+
+/** Roles are Discord's, which may not answer. */
+function known<T>(request: FastifyRequest, roles: Promise<T>): Promise<T> {
+  return roles.catch((error: unknown) => {
+    request.log.warn({ error }, 'roles not known');
+    const detail = 'Discord does not say just now which role this account has. Try again.';
+    throw new Refusal(503, 'roles-unknown', detail, 5);
+  });
 }
 
 /** The caller behind a guard that lets nobody else through. */

@@ -125,6 +125,13 @@ export const organiserErrors = {
     text: 'You do not have the role for this.',
     next: 'It needs {roles}: ask an organiser to do it, or to give you that role.',
   },
+  'participants-only': {
+    status: 403,
+    text: 'Submissions are for participants, and this account does not have their role on Discord.',
+    next: 'Ask an organiser for the role.',
+    nextHttp:
+      'Ask an organiser for the role; whoever has it links a command line by `/account link` in Discord.',
+  },
   'leaderboard-not-open': {
     status: 403,
     text: '`{leaderboard}` is {stage}: it takes no submissions.',

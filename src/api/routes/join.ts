@@ -13,7 +13,7 @@ export function joinRoutes(server: Server, { sql, guards, limits }: RouteParts):
   server.post(
     '/user/join',
     {
-      onRequest: [guards.cliUser, limits.change],
+      onRequest: [guards.cliUser, limits.change, guards.participant],
       schema: {
         summary: 'Claim an invite code; the answer lists the boards that it opens',
         tags: ['boards'],

@@ -37,7 +37,7 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
   server.post(
     '/submission/:leaderboard/:gpu/:mode',
     {
-      onRequest: [guards.user, limits.submit],
+      onRequest: [guards.user, limits.submit, guards.participant],
       handlerTimeout: UPLOAD_TIMEOUT_MS,
       schema: {
         ...upload,
@@ -75,7 +75,7 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
   server.post(
     '/:leaderboard/:gpu/:mode',
     {
-      onRequest: [guards.cliUser, limits.submit],
+      onRequest: [guards.cliUser, limits.submit, guards.participant],
       handlerTimeout: UPLOAD_TIMEOUT_MS,
       schema: {
         ...upload,
