@@ -24,6 +24,7 @@ import { listProblemPlaces } from './catalog/places.ts';
 import { planSync } from './catalog/plan.ts';
 import { syncProblems } from './catalog/sync.ts';
 import type { Config } from './config.ts';
+import { forgetThreads } from './db/board-threads.ts';
 import { takeBotLock } from './db/bot-lock.ts';
 import { listBoxes } from './db/boxes.ts';
 import { connect, type Sql } from './db/client.ts';
@@ -219,7 +220,10 @@ async function startDiscord(
     : await starting(`the playground cannot use port ${port} (HOTLAP_PLAYGROUND_PORT)`, () =>
         startPlayground({ port }),
       );
-  if (playground) stops.push(() => playground.close());
+  if (playground) {
+    stops.push(() => playground.close());
+    await forgetThreads(sql);
+  }
   const discord = config.discord ?? playgroundDiscord(playground);
 
   const { client, disconnect } = await starting(

@@ -63,6 +63,13 @@ export async function saveThread(
     where id = ${leaderboardId}`;
 }
 
+/** The stand-in for Discord starts without any. */
+export async function forgetThreads(db: Db): Promise<void> {
+  await db`
+    update hotlap.leaderboards set thread_id = null, thread_told = null, thread_retry_at = null
+    where thread_id is not null or thread_retry_at is not null`;
+}
+
 export async function delayThread(db: Db, leaderboardId: number, minutes: number): Promise<void> {
   await db`
     update hotlap.leaderboards set thread_retry_at = now() + make_interval(mins => ${minutes}) where id = ${leaderboardId}`;

@@ -2,7 +2,7 @@
  * The threads of boards: made in the forum with the statement on top, and told what changes. One that somebody deleted is
  * made anew; where Discord refuses for good, organisers are told in a sentence and it is tried again later.
  */
-import { DiscordAPIError, Routes } from 'discord.js';
+import { ChannelType, DiscordAPIError, Routes } from 'discord.js';
 import {
   delayThread,
   findThreadBoard,
@@ -27,6 +27,11 @@ const HIDE_AFTER_MINUTES = 10_080;
 /** For good, as far as waiting goes: somebody has to do something. */
 export function isRefused(error: unknown): error is DiscordAPIError {
   return error instanceof DiscordAPIError && [400, 403, 404].includes(error.status);
+}
+
+/** For organisers. */
+export function wordsOf(error: DiscordAPIError): string {
+  return `Discord says “${error.message}”.`;
 }
 
 /** Makes the thread, or tells it what has changed since it was told last. */
@@ -69,7 +74,7 @@ async function tellThread(
   } catch (error) {
     if (!isRefused(error)) throw error;
     if (error.code === UNKNOWN_CHANNEL) return false;
-    await noteRefusal(parts, board.id, { channelId: threadId, purpose: 'thread', error });
+    await noteRefusal(parts, board.id, { channelId: threadId, purpose: 'thread', words: wordsOf(error) });
     return true;
   }
 }
@@ -105,7 +110,15 @@ async function openThread(
 ): Promise<string | null> {
   const { client, sql, forumChannelId } = parts;
   if (forumChannelId === null) return null;
+  const refused = (words: string) =>
+    noteRefusal(parts, board.id, { channelId: forumChannelId, purpose: 'forum', words });
   try {
+    const forum = await client.channels.fetch(forumChannelId);
+    // In any other channel Discord makes a private thread without a message, and says that all is well.
+    if (forum?.type !== ChannelType.GuildForum && forum?.type !== ChannelType.GuildMedia) {
+      await refused('It is no forum.');
+      return null;
+    }
     const threadId =
       (mayBeThere ? await findOpenThread(parts, forumChannelId, board.name) : null) ??
       (
@@ -121,7 +134,7 @@ async function openThread(
     return threadId;
   } catch (error) {
     if (!isRefused(error)) throw error;
-    await noteRefusal(parts, board.id, { channelId: forumChannelId, purpose: 'forum', error });
+    await refused(wordsOf(error));
     return null;
   }
 }
@@ -145,12 +158,11 @@ async function findOpenThread(
 async function noteRefusal(
   parts: DeliveryParts,
   leaderboardId: number,
-  refusal: { channelId: string; purpose: ChannelPurpose; error: DiscordAPIError },
+  refusal: { channelId: string; purpose: ChannelPurpose; words: string },
 ): Promise<void> {
-  const { channelId, purpose, error } = refusal;
-  parts.log.warn({ error, leaderboardId, channelId }, 'a channel cannot be used');
+  parts.log.warn({ ...refusal, leaderboardId }, 'a channel cannot be used');
   await delayThread(parts.sql, leaderboardId, RETRY_MINUTES);
-  await oweChannelTrouble(parts.sql, { channelId, purpose, words: error.message });
+  await oweChannelTrouble(parts.sql, refusal);
 }
 
 /** The thread of a board, made anew where somebody deleted it; null: it has none, and gets none. */
@@ -171,7 +183,7 @@ export async function sendToThread(
     } catch (error) {
       if (!isRefused(error)) throw error;
       if (error.code === UNKNOWN_CHANNEL && threadId !== null) continue;
-      await noteRefusal(parts, leaderboardId, { channelId: id, purpose: 'thread', error });
+      await noteRefusal(parts, leaderboardId, { channelId: id, purpose: 'thread', words: wordsOf(error) });
       return false;
     }
   }

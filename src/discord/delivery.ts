@@ -24,7 +24,7 @@ import { noticeEmbed } from '../reports/notice-embed.ts';
 import { rejudgeNoticeEmbed } from '../reports/rejudge-embed.ts';
 import { reportFile } from '../reports/report-file.ts';
 import { submissionEmbed, withFooter } from '../reports/submission-embed.ts';
-import { deliverBoardThread, deliverChannelTrouble, deliverThreadEnd } from './board-threads.ts';
+import { deliverBoardThread, deliverChannelTrouble, deliverThreadEnd, wordsOf } from './board-threads.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
 import { deliverNotice } from './notices.ts';
 import { deliverPodium } from './podium-news.ts';
@@ -192,7 +192,7 @@ async function handleFailure(parts: DeliveryParts, message: OwedMessage, error: 
       await oweChannelTrouble(parts.sql, {
         channelId: parts.announcementChannelId,
         purpose: 'announcements',
-        words: error.message,
+        words: wordsOf(error),
       });
     return;
   }

@@ -4,7 +4,7 @@ import { nonceOf, type OwedMessage } from '../db/outbox.ts';
 import { findPodiumTarget } from '../db/podiums.ts';
 import { unitOf } from '../domain/ranking-rule.ts';
 import { podiumEmbed } from '../reports/podium-embed.ts';
-import { isRefused, sendToThread } from './board-threads.ts';
+import { isRefused, sendToThread, wordsOf } from './board-threads.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
 import { sendToChannel } from './reply.ts';
 
@@ -37,6 +37,6 @@ export async function deliverPodium(
   } catch (error) {
     if (!isRefused(error)) throw error;
     parts.log.warn({ error, leaderboardId, channelId }, 'a podium was not announced');
-    await oweChannelTrouble(parts.sql, { channelId, purpose: 'announcements', words: error.message });
+    await oweChannelTrouble(parts.sql, { channelId, purpose: 'announcements', words: wordsOf(error) });
   }
 }

@@ -167,7 +167,7 @@ const purposes: Record<ChannelPurpose, { title: string; text: string }> = {
   },
 };
 
-/** To organisers. `words` are Discord's. */
+/** To organisers. `words`: what is wrong, a sentence. */
 export function channelTroubleEmbed(trouble: {
   channelId: string;
   purpose: ChannelPurpose;
@@ -177,9 +177,6 @@ export function channelTroubleEmbed(trouble: {
   return {
     title,
     color: colours.ours,
-    description: cut(
-      `<#${trouble.channelId}>: Discord says “${plain(trouble.words)}”.\n${text}`,
-      FIELD_CHARS,
-    ),
+    description: cut(`<#${trouble.channelId}>: ${plain(trouble.words)}\n${text}`, FIELD_CHARS),
   };
 }

@@ -1,4 +1,6 @@
 /** Threads of boards, podiums and notices on the playground; results are stored as boxes would have brought them. */
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { APIMessage } from 'discord-api-types/v10';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { claimInvite, createInvites } from '../../src/db/invites.ts';
@@ -150,6 +152,17 @@ describe('the thread of a board', () => {
     expect(textOf(thread?.messages[0] as APIMessage)).toContain(`<t:${seconds}:F>`);
   });
 
+  it('is made for a board that a command makes, and told when its problem changes', async () => {
+    const name = 'made-here';
+    await appendFile(join(running.problemsDir, 'lab', 'doubling', 'task.yml'), 'gpus: [CPU]\n');
+    expect(await asAdmin('leaderboard create', { directory: 'lab/doubling', name })).toContain(name);
+    await inThread(name, 'Return the double');
+    await appendFile(join(running.problemsDir, 'lab', 'doubling', 'reference.py'), '\n# Changed.\n');
+    await asAdmin('leaderboard update', { leaderboard: name });
+    const told = textOf(await inThread(name, 'The task has changed'));
+    expect(told).toContain('to version 2: `files.reference.py`. New submissions are judged by it.');
+  });
+
   it('that was made before its number could be noted is found again', async () => {
     const { id: leaderboardId } = await board();
     const before = await threadOf('lab');
@@ -261,8 +274,10 @@ describe('a notice', () => {
     expect(await dmTitles(olga)).toEqual([]);
     await stop();
     await start();
-    // The people of the new stand-in have no messages of before, and its forum is empty: the thread is made anew.
+    // The people of the new stand-in have no messages of before, and its forum is filled anew.
+    await inThread('lab', 'Return the double');
     await asAdmin('leaderboard late', { leaderboard: 'lab', are: 'unofficial' });
+    await inThread('lab', 'ranked nowhere');
     expect(textOf(await inThread('lab', 'Return the double'))).toContain('then unofficial entries alone');
     await settled();
     expect(await dmTitles(tomas)).toEqual([]);
