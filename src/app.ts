@@ -62,7 +62,8 @@ interface StopOptions {
   endLocalJobs: boolean;
 }
 
-const API_CONNECTIONS = 8;
+/** Beyond those that pages and reports may hold at once (api/server.ts), so that some stay for whoever submits. */
+const API_CONNECTIONS = 10;
 const API_STATEMENT_TIMEOUT_MS = 20_000;
 
 type StopPart = (options: StopOptions) => Promise<void>;
