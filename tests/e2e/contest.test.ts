@@ -33,7 +33,7 @@ describe('a contest', () => {
   const ids: Record<string, number> = {};
 
   beforeAll(async () => {
-    running = await runningApp({ env: { HOTLAP_LOCAL_SLOTS: '2' } });
+    running = await runningApp({ env: { HOTLAP_LOCAL_SLOTS: '2', HOTLAP_PODIUM_SETTLE_S: '1' } });
     olga = running.users.admin;
     mira = running.users.first;
     tomas = running.users.second;
@@ -61,6 +61,10 @@ describe('a contest', () => {
     [...(await read(mira, '/leaderboard show', { name: BOARD })).matchAll(/<@(\d+)>/g)].map(
       (match) => match[1],
     );
+
+  /** Of the thread in the forum. */
+  const threadId = async () =>
+    (await mira.state()).channels.find(({ kind, name }) => kind === 'thread' && name === BOARD)?.id;
 
   async function submit(
     user: PlaygroundUser,
@@ -110,8 +114,9 @@ describe('a contest', () => {
     for (const [index, user] of [mira, tomas, kenji].entries()) {
       expect(await read(user, '/join', { code: codes[index] ?? '' })).toContain(BOARD);
     }
-    // From here on everybody may see it.
+    // From here on everybody may see it, and its podium is announced.
     await read(olga, '/admin leaderboard visibility', { leaderboard: BOARD, to: 'public' });
+    await tomas.select(await say(tomas, '/notify'), ['overtaken']);
     for (const [user, milliseconds, place] of [
       [mira, 40, 1],
       [tomas, 16, 1],
@@ -121,6 +126,17 @@ describe('a contest', () => {
       expect(textOf(await submit(user, kernel(milliseconds)))).toContain(`place ${place}:`);
     }
     expect(await places()).toEqual([mira.id, tomas.id, kenji.id]);
+    const told = await tomas.waitForMessage(
+      (message) => textOf(message).includes('You were overtaken'),
+      TIMEOUT,
+    );
+    expect(textOf(told)).toContain('You were 1st and are **2nd** now');
+    const podium = await kenji.waitForMessage(
+      (message) => message.embeds[0]?.title?.startsWith('🏆 mira') === true && textOf(message).includes('🥉'),
+      TIMEOUT,
+    );
+    expect(textOf(podium)).toContain(`🥈 <@${tomas.id}>`);
+    expect(podium.channel_id).toBe(await threadId());
   });
 
   it('holds a limit for each person', async () => {
@@ -181,6 +197,7 @@ describe('a contest', () => {
       'admin invites create',
       ...['join', 'join', 'join'],
       'admin leaderboard visibility',
+      'notify kinds',
       ...['submit', 'submit', 'submit', 'submit'],
       'admin limit set',
       'admin limit remove',
