@@ -110,7 +110,7 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
         where box_id = ${box.id} and status in ('leased', 'running')
       ), head as (
         -- A cluster gives a job as many GPUs as it needs; its lanes are no GPUs.
-        select q.job_id, q.gpu, q.position, q.turn,
+        select q.job_id, q.gpu, q.position, q.turn, j.only_box_id,
           (s.whole or j.multi_gpu) and (select kind from box) <> 'slurm' as whole
         from hotlap.queue q join served s on s.gpu = q.gpu join hotlap.jobs j on j.id = q.job_id
         where q.not_before <= now() and (q.last_box_id is distinct from ${box.id} or ${avoidanceIsOver(db, box.id)})
@@ -128,8 +128,8 @@ export async function claimJob(db: Db, box: { id: number }): Promise<Lease | nul
         from head h
       ), held_up as (
         select min(position) as position from placed h
-        where h.whole and h.slot is null and not exists (
-          select from hotlap.boxes o where o.id < ${box.id} and o.state = 'ready' and ${servesQueue(db)})
+        where h.whole and h.slot is null and (h.only_box_id is not null or not exists (
+          select from hotlap.boxes o where o.id < ${box.id} and o.state = 'ready' and ${servesQueue(db)}))
       ), chosen as (
         select j.id, p.turn, p.slot, case when p.whole then (select count(*) from lane) else 1 end as slot_count
         from hotlap.jobs j join placed p on p.job_id = j.id

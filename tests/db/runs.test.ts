@@ -228,6 +228,20 @@ describe('a run without a board', () => {
     expect(await claimJob(sql, wanted)).toMatchObject({ submissionId: id });
   });
 
+  it('that needs all of its box is not passed there by jobs that came later', async () => {
+    const { sql } = database;
+    const [other, wanted] = [await makeBox(sql, ['B200'], 2), await makeBox(sql, ['B200'], 2)];
+    const small = await makeBoard(sql, { gpus: ['B200'] });
+    const whole = await makeBoard(sql, { gpus: ['B200'], task: { multiGpu: true, worldSize: 2 } });
+    const first = await submit(sql, small, { mode: 'test' });
+    expect(await claimJob(sql, wanted)).toMatchObject({ submissionId: first });
+    const wishes = { problem: whole.name, mode: null, gpu: null, box: wanted.name };
+    await acceptRun(sql, await examineRun(sql, file('x = 3\n'), wishes), sender, options);
+    const second = await submit(sql, small, { mode: 'test' });
+    expect(await claimJob(sql, wanted)).toBeNull();
+    expect(await claimJob(sql, other)).toMatchObject({ submissionId: second });
+  });
+
   it('is refused with a sentence where it could not run', async () => {
     const { sql } = database;
     const board = await makeBoard(sql);

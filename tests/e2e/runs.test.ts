@@ -2,7 +2,7 @@
  * Runs over HTTP and by organisers, for real: a file on a box without a board, an answer that is known already, a
  * known-good run on boxes of which two are broken, who sees what of a run, and what judges think of it.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertBox, notifyBoxes } from '../../src/db/boxes.ts';
@@ -58,6 +58,10 @@ describe('runs', () => {
     // It runs once: no warm-up.
     expect(good.stages.map((item: { stage: string }) => item.stage)).toEqual(['test']);
     expect(good.stages[0]).toMatchObject({ stdout: 'hello __main__\n', stderr: 'oh\n', passed: true });
+
+    // What is run where no problem has a known-good file.
+    const known = await readFile('deploy/box/program/known_good.py', 'utf8');
+    expect(await ended((await run(known)).json().id)).toMatchObject({ status: 'done' });
 
     const bad = await ended((await run('raise SystemExit(3)\n')).json().id);
     expect(bad.status).toBe('failed');

@@ -75,7 +75,7 @@ const place = z.object({
     .nullable(),
 });
 
-export function runRoutes(server: Server, { sql, guards, limits, reads }: RouteParts): void {
+export function runRoutes(server: Server, { sql, guards, limits, reportReads }: RouteParts): void {
   const open = {
     tags: ['runs'],
     security: security.viewer,
@@ -106,7 +106,7 @@ export function runRoutes(server: Server, { sql, guards, limits, reads }: RouteP
       const question = { order, filter };
       const after = readCursor(question, place, cursor);
       // One more than is shown says whether anything follows.
-      const { items, total } = await reads(() =>
+      const { items, total } = await reportReads(() =>
         listRunPage(sql, viewerOf(request) ?? nobody, filter, { order, limit: limit + 1, after }),
       );
       const shown = items.slice(0, limit);
