@@ -9,7 +9,7 @@ import {
 import { modeLabels, type RunView, type SubmissionView } from '../domain/submission.ts';
 import { cut } from './markdown.ts';
 import { formatDuration, formatScore, formatSeconds } from './measure.ts';
-import { gateText, isServingRun, servingTables } from './serving-table.ts';
+import { gateNumbers, gateText, isServingRun, servingTables } from './serving-table.ts';
 
 /** Below Discord's 10 MB for a bot's attachment, whatever the characters: at most three bytes each. */
 const MAX_CHARS = 3_000_000;
@@ -109,7 +109,9 @@ function servingParts({ result, failure }: RunView, lines: Map<string, string>):
   const gate = gateText(lines)
     .split('\n')
     .filter((line) => line !== failure?.summary);
-  return [gate.join('\n'), ...servingTables(lines), phases.join('\n')].filter((text) => text !== '');
+  return [gate.join('\n'), gateNumbers(lines), ...servingTables(lines), phases.join('\n')].filter(
+    (text) => text !== '',
+  );
 }
 
 function benchmarkLine(item: BenchmarkCase): string {

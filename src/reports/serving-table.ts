@@ -16,6 +16,22 @@ export function gateText(lines: ReadonlyMap<string, string>): string {
   return ['gate', 'forced_gate', 'audit'].flatMap((key) => lines.get(key) ?? []).join('\n');
 }
 
+/** In full: a baseline is copied from here. */
+const gateFigures = [
+  'measured_perplexity',
+  'baseline_perplexity',
+  'tolerance',
+  'forced_perplexity',
+  'reference_perplexity',
+  'forced_agreement',
+  'audit_off',
+];
+
+/** The gate in figures, a line each, by their names in the API. */
+export function gateNumbers(lines: ReadonlyMap<string, string>): string {
+  return gateFigures.flatMap((key) => (lines.has(key) ? [`${key}: ${lines.get(key)}`] : [])).join('\n');
+}
+
 /** One table a shape; empty where nothing was measured. Mean, median and 99th percentile stand beside each other. */
 export function servingTables(lines: ReadonlyMap<string, string>): string[] {
   const tables: string[] = [];

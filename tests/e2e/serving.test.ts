@@ -359,6 +359,10 @@ describe('a model-serving competition', () => {
     // What a phone shows of a code block.
     const table = /```\n?([\s\S]*?)```/.exec(field)?.[1] ?? '';
     expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThanOrEqual(31);
+    const report = message.attachments.find((each) => each.filename.startsWith('report-'))?.filename ?? '';
+    expect((await first.attachment(message, report)).toString()).toMatch(
+      /^measured_perplexity: 1\.658776\nbaseline_perplexity: 1\.6588\ntolerance: 0\.02$/m,
+    );
     const board = await (await first.slash('/leaderboard show', { name: 'tiny_serving-dev' })).answer();
     expect(JSON.stringify(board.embeds)).toMatch(/[\d.]+ req\/s/);
     expect(JSON.stringify(board.embeds)).toContain('higher is better');
