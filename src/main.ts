@@ -35,7 +35,8 @@ async function main([word, ...args]: string[]): Promise<void> {
     return;
   }
   const asked = ['help', '--help', '-h'].includes(word);
-  (asked ? process.stdout : process.stderr).write(asked ? USAGE : `There is no "${word}".\n${USAGE}`);
+  const fault = roles === undefined ? `There is no "${word}".` : `${word} stands alone.`;
+  (asked ? process.stdout : process.stderr).write(asked ? USAGE : `${fault}\n${USAGE}`);
   process.exitCode = asked ? 0 : 2;
 }
 

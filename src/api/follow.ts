@@ -78,8 +78,10 @@ async function pause(ms: number, ...signals: AbortSignal[]): Promise<void> {
 
 async function viewWithPlaces(parts: FollowParts, id: number): Promise<SubmissionView | null> {
   const view = await findSubmissionView(parts.sql, id, true);
-  const waits = view?.gpus.some((gpu) => gpu.publicJob.status === 'queued');
-  return view && waits ? withPlaces(view, await parts.queue.places()) : view;
+  const waiting = (view?.gpus ?? [])
+    .filter(({ publicJob }) => publicJob.status === 'queued' && publicJob.boxesReady > 0)
+    .map(({ publicJob }) => publicJob.jobId);
+  return view && waiting.length > 0 ? withPlaces(view, await parts.queue.places(waiting)) : view;
 }
 
 function statusOf(view: SubmissionView): object {

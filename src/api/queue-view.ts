@@ -52,10 +52,15 @@ export class QueueView {
     return this.#queues.value;
   }
 
-  /** Where each queued job stands. */
-  places(): Promise<Map<number, Place>> {
+  /** Where each queued job stands; `wanted` are looked for once more, because they may be newer than the last look. */
+  async places(wanted: number[]): Promise<Map<number, Place>> {
+    const places = await this.#placesOf(PLACES_MAX_AGE_MS);
+    return wanted.every((id) => places.has(id)) ? places : this.#placesOf(0);
+  }
+
+  #placesOf(maxAgeMs: number): Promise<Map<number, Place>> {
     const now = Date.now();
-    if (!this.#places || now - this.#places.at > PLACES_MAX_AGE_MS) {
+    if (!this.#places || now - this.#places.at > maxAgeMs) {
       const value = loadQueue(this.#sql).then(forecast);
       this.#places = { at: now, value };
       value.catch(() => {

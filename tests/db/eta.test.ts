@@ -1,5 +1,6 @@
 /** The time to wait that people are shown, against the time that they then waited: a contest played in fast motion. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { QueueView } from '../../src/api/queue-view.ts';
 import type { BoxRow } from '../../src/db/boxes.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { loadQueue } from '../../src/db/queue.ts';
@@ -115,5 +116,22 @@ describe('the time that a submission is told when it comes', () => {
     expect(relative).toBeLessThan(0.4);
     expect(errorS / waitS).toBeLessThan(0.4);
     expect(held).toBeGreaterThan(0.4);
+  });
+});
+
+describe('the queue as the HTTP API reads it, once for all who wait', () => {
+  it('has the place of a job that came after the last reading', async () => {
+    const { sql } = database;
+    const board = await makeBoard(sql);
+    await makeBox(sql, ['CPU']);
+    const queue = new QueueView(sql);
+    expect(await queue.places([])).toEqual(new Map());
+    const jobs = async () =>
+      (await sql<{ id: number }[]>`select id from hotlap.jobs order by id`).map((job) => job.id);
+    for (const ahead of [0, 1]) {
+      await submit(sql, board, { mode: 'test' });
+      const [id = 0] = (await jobs()).slice(-1);
+      expect((await queue.places([id])).get(id)).toMatchObject({ ahead });
+    }
   });
 });

@@ -30,6 +30,16 @@ describe('one half of Hotlap', () => {
     await rm(scratch, { recursive: true, force: true });
   });
 
+  it('is one or the other', async () => {
+    const program = startProgram(['--api-only', '--discord-only'], { cwd: scratch, env: { HOME: scratch } });
+    let said = '';
+    program.child.stderr?.on('data', (data: Buffer) => {
+      said += data;
+    });
+    expect((await program.ended).code).toBe(2);
+    expect(said).toMatch(/^--api-only stands alone\./);
+  });
+
   function start(flag: string): { program: RunningProgram; output: () => string } {
     const program = startProgram([flag], {
       cwd: scratch,
