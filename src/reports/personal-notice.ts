@@ -73,7 +73,7 @@ export function quotaNotice(leaderboard: string, isRanked: boolean, maxPerHour: 
   return {
     title: cut(`You may submit to ${plain(leaderboard)} again`, 256),
     color: colours.good,
-    description: `The limit is ${maxPerHour} ${isRanked ? 'ranked submissions' : 'tests and benchmarks'} an hour, and one of yours is more than an hour ago now. \`/quota\` shows what is left.`,
+    description: `The limit is ${maxPerHour} ${isRanked ? 'ranked' : 'tests and benchmarks'} an hour, and some of it is yours again. \`/quota\` shows how much.`,
     footer,
   };
 }
