@@ -69,6 +69,15 @@ export async function loadBoardFacts(db: Db, board: RankedBoard): Promise<BoardF
     select l.name, l.score_ascending as "scoreAscending", l.visibility = 'closed' as "isClosed",
       array(select g.gpu_type from hotlap.leaderboard_gpus g where g.leaderboard_id = l.id order by g.position) as gpus
     from hotlap.leaderboards l where l.id <> ${board.id} order by lower(l.name)`;
+  const hosts = await db<BoardFacts['hosts']>`
+    select h.name as leaderboard, m.track as composite, array_agg(distinct l.score_ascending) as "scoreAscending"
+    from hotlap.composite_members m
+    join hotlap.leaderboards h on h.id = m.leaderboard_id
+    join hotlap.composite_members o
+      on o.leaderboard_id = m.leaderboard_id and o.track = m.track and o.member_leaderboard_id <> ${board.id}
+    join hotlap.leaderboards l on l.id = o.member_leaderboard_id
+    where m.member_leaderboard_id = ${board.id} and m.leaderboard_id <> ${board.id}
+    group by h.name, m.track order by h.name, m.track`;
   return {
     name: board.name,
     gpus: board.gpus,
@@ -76,6 +85,7 @@ export async function loadBoardFacts(db: Db, board: RankedBoard): Promise<BoardF
     task: board.task,
     metrics: metrics.map((row) => row.name),
     others,
+    hosts: [...hosts],
   };
 }
 

@@ -36,7 +36,7 @@ export async function queueRemeasurements(sql: Sql): Promise<Remeasured[]> {
           coalesce(l.ranking ->> 'score' = 'secret', false) as secret
         from hotlap.leaderboards l
         -- The places of a board that is over are final.
-        where l.ranking ? 'remeasure' and coalesce(l.deadline, 'infinity') > now()
+        where l.ranking ? 'remeasure' and coalesce(l.deadline, 'infinity') > now() and l.stage <> 'archived'
       ), idle as (
         select b.id, g.gpu_type
         from board b join hotlap.leaderboard_gpus g on g.leaderboard_id = b.id

@@ -23,6 +23,8 @@ export interface BoardFacts {
   metrics: string[];
   /** All other boards. */
   others: MemberBoard[];
+  /** Composites of other boards that take this one in, each with the directions of its other members. */
+  hosts: { leaderboard: string; composite: string; scoreAscending: boolean[] }[];
 }
 
 export function rankingFaults(rule: RankingRule, board: BoardFacts): string[] {
@@ -33,6 +35,7 @@ export function rankingFaults(rule: RankingRule, board: BoardFacts): string[] {
     ...scorerFaults(rule),
     ...categoryFaults(rule, board),
     ...(rule.composites ?? []).flatMap((composite) => compositeFaults(composite, rule, board)),
+    ...hostFaults(rule, board),
     ...repeated((rule.composites ?? []).map((item) => item.name)).map(
       (name) => `Two composites are called \`${name}\`: give each its own name.`,
     ),
@@ -188,6 +191,16 @@ function compositeFaults(composite: Composite, rule: RankingRule, board: BoardFa
       `${called} mixes boards on which lower is better with boards on which higher is better: such scores cannot be summed up.`,
     );
   return faults;
+}
+
+function hostFaults(rule: RankingRule, board: BoardFacts): string[] {
+  const ascending = isAscending(rule, board.task);
+  return board.hosts
+    .filter((host) => host.scoreAscending.some((other) => other !== ascending))
+    .map(
+      ({ leaderboard, composite }) =>
+        `The composite \`${composite}\` of \`${leaderboard}\` takes this board in beside boards on which ${ascending ? 'higher' : 'lower'} is better: with this rule their scores could not be summed up. Take this board out of it first.`,
+    );
 }
 
 function sumFault(what: string, weights: number[]): string[] {

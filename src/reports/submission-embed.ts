@@ -180,7 +180,7 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
   const { failure } = publicJob;
   if (failure) {
     lines.push(cut(plain(failure.summary), 300));
-    if (gpu.notRanked && view.mode === 'leaderboard') lines.push(`**Next** ${gpu.notRanked.next}`);
+    if (gpu.notRanked && view.mode === 'leaderboard') lines.push(...reasonLines(gpu.notRanked));
     const detail = failure.detail.trim();
     const left = roomAfter(lines, chars);
     if (detail !== '' && left >= LEAST_BLOCK) lines.push(codeBlock(detail, left));

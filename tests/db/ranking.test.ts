@@ -174,6 +174,10 @@ describe('a rule', () => {
     const there = await ranked(other, { user: one, score: 8 });
     expect(await linesOf(board, 'series')).toEqual([[1, there, 7]]);
     expect(await findReason(database.sql, key, one.id)).toBe(null);
+    const turned = await draftRule(database.sql, other.name, '{direction: higher}');
+    expect('faults' in turned && turned.faults.join()).toContain(
+      `The composite \`series\` of \`${board.name}\``,
+    );
     const unit = await findTrackUnit(
       database.sql,
       { id: board.id, rule: { composites: [] }, taskUnit: 's' },

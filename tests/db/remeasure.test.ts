@@ -90,7 +90,7 @@ describe('what is due', () => {
     expect(await queued(board)).toEqual([]);
   });
 
-  it('waits while anybody’s work waits or runs there, and without a box, and ends with the deadline', async () => {
+  it('waits while anybody’s work waits or runs there, and without a box, and ends with the board', async () => {
     const { sql, board, boxId, gpu, ranked } = await idleBoard();
     const id = await ranked(1);
     const other = await submit(sql, board, { gpus: [gpu], mode: 'test' });
@@ -103,7 +103,9 @@ describe('what is due', () => {
     await sql`update hotlap.boxes set state = 'ready' where id = ${boxId}`;
     await sql`update hotlap.leaderboards set deadline = now() - interval '1 minute' where id = ${board.id}`;
     expect(await queued(board)).toEqual([]);
-    await sql`update hotlap.leaderboards set deadline = null where id = ${board.id}`;
+    await sql`update hotlap.leaderboards set deadline = null, stage = 'archived' where id = ${board.id}`;
+    expect(await queued(board)).toEqual([]);
+    await sql`update hotlap.leaderboards set stage = 'open' where id = ${board.id}`;
     expect(await queued(board)).toEqual([id]);
   });
 

@@ -15,6 +15,7 @@ const facts: BoardFacts = {
     { name: 'scan', gpus: ['H100'], scoreAscending: true, isClosed: false },
     { name: 'serve', gpus: ['H100'], scoreAscending: false, isClosed: true },
   ],
+  hosts: [],
 };
 
 function read(value: unknown): RankingRule {
@@ -190,6 +191,14 @@ describe('a rule for a board', () => {
     ],
   ])('is refused for %s of a composite', (_, rule, sentence) => {
     expect(faultsOf(rule)).toContain(sentence);
+  });
+
+  it('is refused where it would turn round a member of another board’s composite', () => {
+    const hosts = [{ leaderboard: 'series', composite: 'overall', scoreAscending: [true] }];
+    expect(faultsOf({ direction: 'higher' }, { hosts })).toContain(
+      'The composite `overall` of `series` takes this board in beside boards on which lower is better',
+    );
+    expect(faultsOf({ minimumRuns: 3 }, { hosts })).toBe('');
   });
 });
 
