@@ -118,7 +118,7 @@ def _build(top, site, start, python, env):
     env = dict(env, SETUPTOOLS_SCM_PRETEND_VERSION="0.0.1.dev0", PIP_NO_CACHE_DIR="1", MAX_JOBS=str(_cores()))
     code = _run(argv, env, start)
     if code != 0:
-        raise Refused("The fork could not be built: pip ended with exit code %d." % code)
+        raise Refused("The fork could not be built: pip ended with exit code %d. Unless you changed `csrc/`, leave it out." % code)
 
 
 def _try_import(package, site, start, python, env):
