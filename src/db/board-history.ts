@@ -78,35 +78,6 @@ export async function foldTallies(sql: Sql): Promise<void> {
     group by 1, 2, 3 having sum(entries) <> 0`;
 }
 
-interface EntryState {
-  submissionId: number;
-  /** Null where it is not for whoever asks. */
-  score: number | null;
-  provisional: boolean;
-  since: Date;
-  /** Null: it stands. */
-  until: Date | null;
-}
-
-export interface HistoryPoint extends EntryState {
-  userId: string;
-  userName: string;
-}
-
-/** Every state that these users' entries had on a track between two times, by user and time. */
-export async function listEntryHistory(
-  db: Db,
-  of: { leaderboardId: number; track: string; userIds: string[]; from: Date; to: Date },
-): Promise<HistoryPoint[]> {
-  return db<HistoryPoint[]>`
-    select h.user_id as "userId", u.name as "userName", h.submission_id as "submissionId", h.shown_score as score,
-      h.provisional, h.since, nullif(h.until, 'infinity') as until
-    from hotlap.board_history h join hotlap.users u on u.id = h.user_id
-    where h.leaderboard_id = ${of.leaderboardId} and h.track = ${of.track} and h.user_id = any(${of.userIds})
-      and h.since <= ${of.to} and h.until > ${of.from}
-    order by h.user_id, h.since`;
-}
-
 /** Since when there has been anybody on a track; null: there never was. */
 export async function findTrackStart(
   db: Db,
@@ -118,8 +89,13 @@ export async function findTrackStart(
   return row?.since ?? null;
 }
 
-export interface SubmissionState extends EntryState, Pick<BoardEntry, 'recent' | 'steady' | 'anchor'> {
+/** What a submission was on a track. The score is null where it is not for the viewer. */
+export interface SubmissionState
+  extends Pick<BoardEntry, 'submissionId' | 'score' | 'recent' | 'steady' | 'anchor' | 'provisional'> {
   track: string;
+  since: Date;
+  /** Null: it stands. */
+  until: Date | null;
   /** Where it stood when this state began; of states that were thinned, at the first midnight that is kept. */
   rank: number;
   /** Where the next page begins. */

@@ -1,7 +1,7 @@
 /** Boards as they were, how people moved, who was taken out, and ranks that are counted without counting. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BoardCursor, listBoardEntries, listBoardFrom, listRankChanges } from '../../src/db/board.ts';
-import { foldTallies, listEntryHistory, thinHistory } from '../../src/db/board-history.ts';
+import { foldTallies, listSubmissionStates, thinHistory } from '../../src/db/board-history.ts';
 import { setSubmissionInvalid, setUserInvalid } from '../../src/db/invalidations.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { refreshEntries } from '../../src/db/ranking.ts';
@@ -42,16 +42,16 @@ describe('a board as it was', () => {
       [2, first, 5],
     ]);
     expect(await linesOf(board, 'CPU', new Date(Date.now() - 40 * 3_600_000))).toEqual([]);
-    const states = await listEntryHistory(database.sql, {
-      leaderboardId: board.id,
-      track: 'CPU',
-      userIds: [user.id],
-      from: new Date(0),
-      to: new Date(),
-    });
-    expect(states.map((state) => [state.submissionId, state.until === null])).toEqual([
-      [first, false],
-      [better, true],
+    const states = async (submissionId: number) => {
+      const of = { submissionId, track: 'CPU', viewer: null };
+      const { items } = await listSubmissionStates(database.sql, of, { limit: 9, after: null });
+      return items.map((state) => [state.score, state.rank, state.until === null]);
+    };
+    expect([await states(first), await states(other), await states(better)]).toEqual([
+      // First when it came, and second since then.
+      [[5, 1, false]],
+      [[4, 1, false]],
+      [[1, 1, true]],
     ]);
   });
 

@@ -1,6 +1,9 @@
 /** Who may see what of reports, and how each refusal reads. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerTo } from '../../src/api/errors.ts';
+import type { Db } from '../../src/db/client.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
+import { readReport } from '../../src/db/report-reading.ts';
 import { type Person, passedRun, setRule } from '../db/ranking-scene.ts';
 import { failedWith, makeBoard, submit } from '../db/scene.ts';
 import { type ApiStage, apiStage, withoutScheduler } from '../support/api-stage.ts';
@@ -201,5 +204,16 @@ describe('reports', () => {
       ).toString('base64url');
     const gone = forged({ at: new Date().toISOString(), total: 2, submissionId: 999_999, seen: 1, rank: 1 });
     expect((await stage.anyone.get(reportPath('leaderboard', { ...l, cursor: gone }))).status).toBe(400);
+  });
+
+  it('are read without changing anything, and given up when that takes long: with a refusal', async () => {
+    const slow = (tx: Db) =>
+      tx`select set_config('statement_timeout', '50', true), 1`.then(() => tx`select pg_sleep(60)`);
+    const timeout = await readReport(sql(), slow).catch((error: unknown) => answerTo(error, 'x'));
+    expect(timeout).toMatchObject({ status: 503, isBug: false, retryAfterS: 5 });
+    const limit = await readReport(sql(), (tx) => tx`show statement_timeout`);
+    expect(limit[0]).toEqual({ statement_timeout: '8s' });
+    const write = readReport(sql(), (tx) => tx`update hotlap.users set name = 'x'`);
+    await expect(write).rejects.toMatchObject({ code: '25006' });
   });
 });
