@@ -76,9 +76,9 @@ async function link(interaction: ChatInputCommandInteraction, context: CommandCo
   }
   const name = interaction.options.getString('name')?.trim() || 'token';
   const token = makeToken();
-  const id = await insertPersonalToken(context.sql, user, { sha256: tokenHash(token), name });
+  const row = { sha256: tokenHash(token), name };
+  const id = await insertPersonalToken(context.sql, user, row, context.record);
   if (id === null) throw new UserError('too-many-tokens', { limit: MAX_OWN_TOKENS });
-  await context.record.note(context.sql, { subject: `token ${id}`, after: { kind: 'personal', name } });
   await interaction.editReply({ embeds: [ownTokenEmbed(token, name, context.apiUrl)] });
 }
 
@@ -88,10 +88,9 @@ async function linkRegistered(
   cliId: string,
 ): Promise<void> {
   if (!UUID.test(cliId)) throw new UserError('unknown-cli-id');
-  const outcome = await linkCliByDiscord(context.sql, user, tokenHash(cliId));
+  const outcome = await linkCliByDiscord(context.sql, user, tokenHash(cliId), context.record);
   if (outcome === 'full') throw new UserError('too-many-tokens', { limit: MAX_OWN_TOKENS });
   if (outcome === 'unknown-id') throw new UserError('unknown-cli-id');
-  await context.record.note(context.sql, { subject: `user ${user.id}`, after: { kind: 'cli' } });
 }
 
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
@@ -105,13 +104,14 @@ async function revoke(interaction: ChatInputCommandInteraction, context: Command
   const userId = interaction.user.id;
   const id = /^\d{1,15}$/.test(wanted) ? Number(wanted) : undefined;
   const all = wanted.toLowerCase() === ALL;
-  const revoked =
-    all || id !== undefined
-      ? await revokeTokens(context.sql, { kinds: ownTokenKinds, userId, ...(id !== undefined && { id }) })
-      : 0;
-  if (revoked === 0) throw new UserError('unknown-token', { token: wanted, list: '/account show' });
-  const subject = id === undefined ? `user ${userId}` : `token ${id}`;
-  await context.record.note(context.sql, { subject, after: { revoked } });
+  const revoked = await context.sql.begin(async (tx) => {
+    const which = { kinds: ownTokenKinds, userId, ...(id !== undefined && { id }) };
+    const count = all || id !== undefined ? await revokeTokens(tx, which) : 0;
+    if (count === 0) throw new UserError('unknown-token', { token: wanted, list: '/account show' });
+    const subject = id === undefined ? `user ${userId}` : `token ${id}`;
+    await context.record.note(tx, { subject, after: { revoked: count } });
+    return count;
+  });
   const what = revoked === 1 ? 'The token' : `All ${revoked} tokens`;
   await interaction.editReply({
     embeds: [noticeEmbed('Revoked', `${what} stopped working. What was submitted with it stays.`)],

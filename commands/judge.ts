@@ -113,14 +113,8 @@ async function score(interaction: ChatInputCommandInteraction, context: CommandC
     value: options.getNumber('value', true),
     reason: options.getString('reason', true),
   };
-  const { replaced } = await judgeSubmission(context.sql, judgement, { id: user.id, name: user.username });
-  const { submissionId, scorer, value, reason } = judgement;
-  await context.record.note(context.sql, {
-    subject: `submission ${submissionId}`,
-    before: { scorer, value: replaced },
-    after: { scorer, value },
-    reason,
-  });
+  const by = { id: user.id, name: user.username };
+  const { replaced } = await judgeSubmission(context.sql, judgement, by, context.record);
   const was =
     replaced === null ? '' : ` It was ${formatValue(replaced)}; the earlier one is kept as a revision.`;
   await interaction.editReply({

@@ -234,9 +234,8 @@ async function checkAccess(
 async function cancel(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const id = interaction.options.getInteger('id', true);
   await checkAccess(interaction, id, context);
-  const cancelled = await cancelSubmission(context.sql, id);
+  const cancelled = await cancelSubmission(context.sql, id, context.record);
   if (!cancelled) throw new UserError('nothing-to-cancel', { id });
-  await context.record.note(context.sql, { subject: `submission ${id}`, after: { cancelled: true } });
   const text =
     cancelled.stopping > 0
       ? 'What runs on a box is being ended; what had not started never will.'
@@ -251,8 +250,8 @@ async function pressCancel(
   context: CommandContext,
 ): Promise<void> {
   await checkAccess(interaction, id, context);
-  if (!(await cancelSubmission(context.sql, id))) throw new UserError('nothing-to-cancel', { id });
-  await context.record.note(context.sql, { subject: `submission ${id}`, after: { cancelled: true } });
+  if (!(await cancelSubmission(context.sql, id, context.record)))
+    throw new UserError('nothing-to-cancel', { id });
 }
 
 async function pressRerun(
@@ -262,9 +261,8 @@ async function pressRerun(
 ): Promise<void> {
   await checkAccess(interaction, id, context);
   await refuseBanned(context.sql, interaction.user.id);
-  if (!(await rerunFailedJobs(context.sql, id, replyTarget(interaction))))
+  if (!(await rerunFailedJobs(context.sql, id, replyTarget(interaction), context.record)))
     throw new UserError('nothing-to-rerun', { id });
-  await context.record.note(context.sql, { subject: `submission ${id}`, after: { queued_again: true } });
   const view = await findSubmissionView(context.sql, id, true);
   if (view)
     await interaction.editReply({

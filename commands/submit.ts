@@ -127,10 +127,7 @@ async function acceptAndShow(
     door: 'discord',
     reply,
     supersede,
-  });
-  await context.record.note(context.sql, {
-    subject: `submission ${id}`,
-    after: { leaderboard: draft.board.name, mode: draft.mode, gpus },
+    record: context.record,
   });
   const view = await findSubmissionView(context.sql, id, true);
   // From here on the reply belongs to the announcer, which may already have shown a later state.

@@ -112,12 +112,7 @@ async function apply(
   context: CommandContext,
   draft: RuleDraft,
 ): Promise<void> {
-  await applyRule(context.sql, draft);
-  await context.record.note(context.sql, {
-    subject: `leaderboard ${draft.board.name}`,
-    before: { ranking: JSON.stringify(draft.board.rule) },
-    after: { ranking: JSON.stringify(draft.rule) },
-  });
+  await applyRule(context.sql, draft, context.record);
   const board = await getRankedBoard(context.sql, draft.board.name);
   await interaction.editReply({ embeds: [ruleEmbed(board, [])], components: [] });
 }

@@ -1,5 +1,6 @@
 /** Taking work back, and asking for it again: by its sender. */
 import type { Mode } from '../domain/submission.ts';
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { notifyJobs } from './jobs.ts';
 import { lockSubmission, settleSubmission } from './settle.ts';
@@ -12,7 +13,11 @@ export interface Cancellation {
 }
 
 /** Null when there was nothing left to cancel. What is on a box is ended by whoever holds its lease. */
-export async function cancelSubmission(sql: Sql, submissionId: number): Promise<Cancellation | null> {
+export async function cancelSubmission(
+  sql: Sql,
+  submissionId: number,
+  record?: ChangeRecord,
+): Promise<Cancellation | null> {
   return sql.begin(async (tx) => {
     await lockSubmission(tx, submissionId);
     const neverStarted = await cancelQueuedJobs(tx, submissionId);
@@ -24,6 +29,7 @@ export async function cancelSubmission(sql: Sql, submissionId: number): Promise<
     await markCancelled(tx, submissionId);
     for (const job of stopping) await tx`select pg_notify('hotlap_cancel', ${String(job.id)})`;
     await settleSubmission(tx, submissionId);
+    await record?.note(tx, { subject: `submission ${submissionId}`, after: { cancelled: true } });
     return { neverStarted, stopping: stopping.length };
   });
 }
@@ -67,6 +73,7 @@ export async function rerunFailedJobs(
   sql: Sql,
   submissionId: number,
   reply: { channelId: string; interactionToken: string; expiresAt: Date },
+  record?: ChangeRecord,
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
     await lockSubmission(tx, submissionId);
@@ -90,6 +97,7 @@ export async function rerunFailedJobs(
       where submission_id = ${submissionId}`;
     await settleSubmission(tx, submissionId);
     await notifyJobs(tx);
+    await record?.note(tx, { subject: `submission ${submissionId}`, after: { queued_again: true } });
     return true;
   });
 }

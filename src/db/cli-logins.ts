@@ -5,6 +5,7 @@
  * one that sends a page twice, only the first gets on.
  */
 import { type Identity, type Provider, userIdOf } from '../domain/account.ts';
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { hasRoomForToken, insertToken, revokeTokens, type TokenOwner } from './tokens.ts';
 import { saveUser } from './users.ts';
@@ -63,6 +64,7 @@ export async function takeHeldLogin(db: Db, ticketSha256: string): Promise<Signe
 export async function linkCli(
   sql: Sql,
   login: SignedIn,
+  record?: ChangeRecord,
 ): Promise<TokenOwner | 'registered-already' | 'unknown-user'> {
   const { identity, isReset } = login;
   return sql.begin(async (tx) => {
@@ -80,6 +82,11 @@ export async function linkCli(
     await saveIdentity(tx, identity, userId);
     if (isReset) await revokeTokens(tx, { kinds: ['cli'], userId });
     await insertToken(tx, { kind: 'cli', sha256: login.sha256, userId, name: CLI_TOKEN_NAME });
+    if (record) {
+      record.actor = { ...record.actor, id: userId, name: identity.name };
+      const after = { kind: 'cli', provider: identity.provider, reset: isReset };
+      await record.note(tx, { subject: `user ${userId}`, after });
+    }
     return { userId, userName: identity.name };
   });
 }
@@ -92,6 +99,7 @@ export async function linkCliByDiscord(
   sql: Sql,
   user: { id: string; name: string },
   sha256: string,
+  record?: ChangeRecord,
 ): Promise<'linked' | 'unknown-id' | 'full'> {
   return sql.begin(async (tx) => {
     if (!(await hasRoomForToken(tx, user))) return 'full';
@@ -101,6 +109,7 @@ export async function linkCliByDiscord(
     if (taken.length === 0) return 'unknown-id';
     await saveIdentity(tx, { provider: 'discord', subject: user.id, name: user.name }, user.id);
     await insertToken(tx, { kind: 'cli', sha256, userId: user.id, name: CLI_TOKEN_NAME });
+    await record?.note(tx, { subject: `user ${user.id}`, after: { kind: 'cli' } });
     return 'linked';
   });
 }

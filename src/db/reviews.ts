@@ -2,6 +2,7 @@
  * Human scores: what judges think of a submission, from 0 to 1. Every revision is kept with who gave it and why; one value
  * for each judge and scorer counts, the newest.
  */
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { refreshEntries } from './ranking.ts';
 
@@ -41,6 +42,7 @@ export interface NewReview {
 export async function storeReview(
   sql: Sql,
   review: NewReview,
+  record?: ChangeRecord,
 ): Promise<{ id: number; replaced: number | null }> {
   return sql.begin(async (tx) => {
     const [submission] = await tx<{ leaderboardId: number; userId: string }[]>`
@@ -62,7 +64,15 @@ export async function storeReview(
       gpuTypes: null,
       userIds: [submission.userId],
     });
-    return { id: row.id, replaced: before?.value ?? null };
+    const { scorer, value, reason } = review;
+    const replaced = before?.value ?? null;
+    await record?.note(tx, {
+      subject: `submission ${review.submissionId}`,
+      before: { scorer, value: replaced },
+      after: { scorer, value },
+      reason,
+    });
+    return { id: row.id, replaced };
   });
 }
 

@@ -6,6 +6,7 @@ import {
   type TokenView,
   tokenHash,
 } from '../domain/account.ts';
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { saveUser } from './users.ts';
 
@@ -83,10 +84,14 @@ export async function insertPersonalToken(
   sql: Sql,
   user: { id: string; name: string },
   token: { sha256: string; name: string },
+  record?: ChangeRecord,
 ): Promise<number | null> {
   return sql.begin(async (tx) => {
     if (!(await hasRoomForToken(tx, user))) return null;
-    return insertToken(tx, { kind: 'personal', userId: user.id, ...token });
+    const id = await insertToken(tx, { kind: 'personal', userId: user.id, ...token });
+    const after = { kind: 'personal', name: token.name, for: user.id };
+    await record?.note(tx, { subject: `token ${id}`, after });
+    return id;
   });
 }
 

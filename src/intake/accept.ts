@@ -9,6 +9,7 @@
  * lost.
  */
 import { randomInt } from 'node:crypto';
+import type { ChangeRecord } from '../db/audit.ts';
 import { cancelQueuedSubmissions } from '../db/cancel.ts';
 import type { Db, Sql } from '../db/client.ts';
 import { insertJob, notifyJobs, notifyProgress } from '../db/jobs.ts';
@@ -100,6 +101,8 @@ export interface Sender {
   reply: { channelId: string; interactionToken: string; expiresAt: Date } | null;
   /** Cancels the sender's own submissions to the same leaderboard and mode of which nothing has started yet. */
   supersede?: boolean;
+  /** Where a person's submission is noted, in the transaction that stores it. */
+  record?: ChangeRecord;
 }
 
 /** Stores a draft whose GPU types are settled and returns the submission's number. It is committed on return. */
@@ -141,6 +144,9 @@ export async function accept(sql: Sql, draft: Draft, gpus: string[], sender: Sen
     if (sender.reply) await saveReplyTarget(tx, { submissionId, ...sender.reply });
     await notifyJobs(tx);
     await notifyProgress(tx, submissionId);
+    const { user, supersede = false } = sender;
+    const after = { leaderboard: board.name, mode, gpus, for: user.id, ...(supersede && { supersede }) };
+    await sender.record?.note(tx, { subject: `submission ${submissionId}`, after });
     return submissionId;
   });
 }

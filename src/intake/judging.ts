@@ -2,6 +2,7 @@
  * Human scores, from the wish to the board. Who judges is whom the door has made sure of, never a name in the request:
  * nobody scores under another's.
  */
+import type { ChangeRecord } from '../db/audit.ts';
 import type { Db, Sql } from '../db/client.ts';
 import { findScoredSubmission, type ScoredSubmission, storeReview } from '../db/reviews.ts';
 import { saveUser } from '../db/users.ts';
@@ -46,6 +47,7 @@ export async function judgeSubmission(
   sql: Sql,
   judgement: Judgement,
   judge: { id: string; name: string },
+  record?: ChangeRecord,
 ): Promise<Judged & { replaced: number | null }> {
   const judged = await getJudged(sql, judgement.submissionId);
   const { submission, scorers } = judged;
@@ -66,12 +68,13 @@ export async function judgeSubmission(
     throw new UserError('score-reason', { limit: MAX_REASON_CHARS });
   if (judge.id === submission.userId) throw new UserError('own-submission', { id: submission.id });
   await saveUser(sql, judge);
-  const { replaced } = await storeReview(sql, {
+  const review = {
     submissionId: submission.id,
     scorer: scorer.name,
     judgeId: judge.id,
     value: judgement.value,
     reason,
-  });
+  };
+  const { replaced } = await storeReview(sql, review, record);
   return { ...judged, replaced };
 }

@@ -3,6 +3,7 @@
  * what would move, and put it in force. Whatever door asks, it is these functions.
  */
 import { parseDocument } from 'yaml';
+import type { ChangeRecord } from '../db/audit.ts';
 import type { Sql } from '../db/client.ts';
 import {
   findRankedBoard,
@@ -66,12 +67,17 @@ function readRule(text: string): { rule: RankingRule } | { faults: string[] } {
 }
 
 /** Puts a drafted rule in force. @throws UserError when the board has changed so that it no longer fits */
-export async function applyRule(sql: Sql, draft: RuleDraft): Promise<void> {
+export async function applyRule(sql: Sql, draft: RuleDraft, record?: ChangeRecord): Promise<void> {
   await sql.begin(async (tx) => {
     const board = await findRankedBoard(tx, draft.board.name);
     if (board?.id !== draft.board.id) throw new UserError('choice-expired');
     const faults = rankingFaults(draft.rule, await loadBoardFacts(tx, board));
     if (faults.length > 0) throw new UserError('choice-expired');
     await setRankingRule(tx, board, draft.rule);
+    await record?.note(tx, {
+      subject: `leaderboard ${board.name}`,
+      before: { ranking: JSON.stringify(board.rule) },
+      after: { ranking: JSON.stringify(draft.rule) },
+    });
   });
 }

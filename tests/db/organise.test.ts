@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ChangeRecord, listAudit, verifyAudit } from '../../src/db/audit.ts';
 import { banUser, liftBan, listBans } from '../../src/db/bans.ts';
 import { setDeadline, setLate, setStage, startBoard } from '../../src/db/board-settings.ts';
+import { cancelSubmission } from '../../src/db/cancel.ts';
 import { deleteLeaderboard, deleteSubmission } from '../../src/db/deletion.ts';
 import { claimInvite, createInvites, revokeInvite, setVisibility } from '../../src/db/invites.ts';
 import { findLeaderboard, type LeaderboardWithTask, saveLeaderboard } from '../../src/db/leaderboards.ts';
@@ -15,8 +16,10 @@ import {
   restoreSubmission,
 } from '../../src/db/rulings.ts';
 import { setAcceptance } from '../../src/db/settings.ts';
+import { insertPersonalToken } from '../../src/db/tokens.ts';
 import { saveUser } from '../../src/db/users.ts';
 import { UserError } from '../../src/domain/errors.ts';
+import { accept } from '../../src/intake/accept.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { quietLog } from '../support/quiet-log.ts';
 import { boardLines, rankedSubmission } from './ranking-scene.ts';
@@ -272,5 +275,33 @@ describe('a deletion', () => {
     const entries = await entriesOf(`leaderboard ${board.name}`);
     expect(entries.map((entry) => entry.before)).toEqual([{ submissions: 1, forced: true }]);
     expect((await verifyAudit(database.sql)).firstFault).toBeNull();
+  });
+});
+
+describe('a change whose entry cannot be written', () => {
+  it('is not made', async () => {
+    const { sql } = database;
+    const board = await makeBoard(sql);
+    const user = makeUser();
+    const id = await submit(sql, board, { user });
+    const broken = new ChangeRecord({ ...admin, door: 'window' as 'api' }, 'test', quietLog);
+    const draft = { file: { name: 'a.py', bytes: Buffer.from('pass') }, board, mode: 'test' as const };
+    const gpus = { gpus: board.gpus };
+    const sender = { user, door: 'api' as const, reply: null, record: broken };
+    const token = { sha256: 'f'.repeat(64), name: 'x' };
+    const ends = await Promise.allSettled([
+      accept(sql, { ...draft, gpus }, board.gpus, sender),
+      cancelSubmission(sql, id, broken),
+      insertPersonalToken(sql, user, token, broken),
+      setStage(sql, board.id, 'closed', broken),
+    ]);
+    for (const end of ends)
+      expect(String(end.status === 'rejected' && end.reason)).toContain('audit_log_door');
+    const [left] = await sql`
+      select (select count(*)::int from hotlap.submissions where user_id = ${user.id}) as submissions,
+        (select status from hotlap.submissions where id = ${id}) as status,
+        (select count(*)::int from hotlap.api_tokens where user_id = ${user.id}) as tokens,
+        (select stage from hotlap.leaderboards where id = ${board.id}) as stage`;
+    expect(left).toEqual({ submissions: 1, status: 'queued', tokens: 0, stage: 'open' });
   });
 });

@@ -45,7 +45,7 @@ export function adminTokenRoutes(server: Server, { sql, guards }: RouteParts): v
       if (userName === null) throw bad('Missing required field: user_name, for a user who is not known yet');
       const token = makeToken();
       const user = { id: userId, name: userName };
-      const id = await insertPersonalToken(sql, user, { sha256: tokenHash(token), name });
+      const id = await insertPersonalToken(sql, user, { sha256: tokenHash(token), name }, recordOf(request));
       if (id === null) {
         throw new Refusal(
           409,
@@ -53,10 +53,6 @@ export function adminTokenRoutes(server: Server, { sql, guards }: RouteParts): v
           `User ${userId} has ${MAX_OWN_TOKENS} tokens; revoke them first.`,
         );
       }
-      await recordOf(request).note(sql, {
-        subject: `token ${id}`,
-        after: { kind: 'personal', name, for: userId },
-      });
       return { status: 'ok' as const, id, user_id: userId, token };
     },
   );
@@ -80,10 +76,13 @@ export function adminTokenRoutes(server: Server, { sql, guards }: RouteParts): v
       if ((await findUserName(sql, user)) === null) {
         throw new Refusal(404, 'unknown-user', `User ${user} not found`);
       }
-      const revoked = await revokeTokens(sql, { kinds: ownTokenKinds, userId: user });
       const record = recordOf(request);
+      const revoked = await sql.begin(async (tx) => {
+        const count = await revokeTokens(tx, { kinds: ownTokenKinds, userId: user });
+        if (count > 0) await record.note(tx, { subject: `user ${user}`, after: { revoked: count } });
+        return count;
+      });
       if (revoked === 0) record.settle();
-      else await record.note(sql, { subject: `user ${user}`, after: { revoked } });
       return { status: 'ok' as const, user_id: user, revoked };
     },
   );

@@ -209,7 +209,7 @@ async function signIn(
 }
 
 async function link(parts: RouteParts, login: SignedIn, request: FastifyRequest): Promise<TokenOwner> {
-  const owner = await linkCli(parts.sql, login);
+  const owner = await linkCli(parts.sql, login, recordOf(request));
   const name = providerNames[login.identity.provider];
   if (owner === 'registered-already') {
     throw new Refusal(
@@ -225,10 +225,6 @@ async function link(parts: RouteParts, login: SignedIn, request: FastifyRequest)
       `There is no account of this ${name} user yet. Use "register" to create it.`,
     );
   }
-  const record = recordOf(request);
-  record.actor = { id: owner.userId, name: owner.userName, door: 'api' };
-  const after = { kind: 'cli', provider: login.identity.provider, reset: login.isReset };
-  await record.note(parts.sql, { subject: `user ${owner.userId}`, after });
   return owner;
 }
 

@@ -187,13 +187,8 @@ export function runRoutes(server: Server, { sql, guards, limits, reportReads }: 
         });
       const submissionId = knownId(request.params.id);
       const judgement = { submissionId, scorer, value, reason };
-      const { replaced } = await judgeSubmission(sql, judgement, { id: userId, name: userName });
-      await recordOf(request).note(sql, {
-        subject: `submission ${submissionId}`,
-        before: { scorer, value: replaced },
-        after: { scorer, value },
-        reason,
-      });
+      const judge = { id: userId, name: userName };
+      const { replaced } = await judgeSubmission(sql, judgement, judge, recordOf(request));
       const given = await listReviews(sql, submissionId);
       return { status: 'ok' as const, replaced, human_scores: given.map(humanScoreBody) };
     },

@@ -115,16 +115,15 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
       ...options,
     });
     const gpus = 'gpus' in draft.gpus ? draft.gpus.gpus : [];
+    const record = recordOf(request);
     const id = await accept(sql, draft, gpus, {
       user: { id: caller.userId, name: caller.userName },
       door: 'api',
       reply: null,
+      record,
     });
-    // Noted and closed here: a stream of events passes by where other answers are.
-    await recordOf(request).close(sql, {
-      subject: `submission ${id}`,
-      after: { leaderboard: draft.board.name, mode: draft.mode, gpus, for: caller.userId },
-    });
+    // Closed here: a stream of events passes by where other answers are.
+    await record.close(sql, null);
     return id;
   }
 
