@@ -13,6 +13,7 @@ import { problemsGroup } from './admin/problems.ts';
 import { rejudgeGroup } from './admin/rejudge.ts';
 import { runCommand } from './admin/run.ts';
 import { submissionGroup } from './admin/submission.ts';
+import { teamGroup } from './admin/team.ts';
 import { tokenGroup } from './admin/token.ts';
 import { userGroup } from './admin/user.ts';
 import { verifyCommand } from './admin/verify.ts';
@@ -23,6 +24,7 @@ const groups: AdminGroup[] = [
   limitGroup,
   submissionGroup,
   userGroup,
+  teamGroup,
   contestGroup,
   boxGroup,
   problemsGroup,

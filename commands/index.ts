@@ -9,6 +9,7 @@ import { queue } from './queue.ts';
 import { quota } from './quota.ts';
 import { submissions } from './submissions.ts';
 import { submit } from './submit.ts';
+import { team } from './team.ts';
 
 /** Every slash command, in the order in which they are registered. */
 export const commands: Command[] = [
@@ -19,6 +20,7 @@ export const commands: Command[] = [
   quota,
   notify,
   join,
+  team,
   account,
   judge,
   admin,

@@ -16,6 +16,7 @@ import {
   listOwnSubmissions,
   listRuns,
 } from '../src/db/submissions.ts';
+import { isSharedWith } from '../src/db/teams.ts';
 import { type Command, type CommandContext, viewerOf } from '../src/discord/command.ts';
 import { completeGpu, completeLeaderboard } from '../src/discord/leaderboard-choices.ts';
 import { pageButtons } from '../src/discord/page-buttons.ts';
@@ -194,7 +195,7 @@ async function showComparison(
   context: CommandContext,
 ): Promise<void> {
   const [a, b] = [interaction.options.getInteger('a', true), interaction.options.getInteger('b', true)];
-  for (const id of [a, b]) await checkAccess(interaction, id, context);
+  for (const id of [a, b]) await checkReadable(interaction, id, context);
   await compare(interaction, context, a, b);
 }
 
@@ -210,13 +211,23 @@ async function listMessage(sql: Sql, userId: string, filter: Filter, wantedPage:
   }
   const filtered = filter.leaderboardId !== undefined || filter.status !== undefined;
   return {
-    embeds: [submissionListEmbed({ ...list, page, filtered })],
+    embeds: [submissionListEmbed({ ...list, page, filtered, team: null })],
     components: pageButtons(
       page,
       lastPage,
       (to) => `submissions:list:${filter.leaderboardId ?? '-'}:${filter.status ?? '-'}:${to}`,
     ),
   };
+}
+
+/** Throws unless the viewer is the owner, an admin, or a team mate to whom it is shown. */
+async function checkReadable(
+  interaction: ChatInputCommandInteraction,
+  id: number,
+  context: CommandContext,
+): Promise<void> {
+  if (!(await isSharedWith(context.sql, id, interaction.user.id)))
+    await checkAccess(interaction, id, context);
 }
 
 /** Throws unless the viewer is the owner or an admin. */
@@ -277,7 +288,7 @@ const MAX_SAME_CODE = 10;
 
 async function show(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const id = interaction.options.getInteger('id', true);
-  await checkAccess(interaction, id, context);
+  await checkReadable(interaction, id, context);
   const [view, runs, source] = await Promise.all([
     findSubmissionView(context.sql, id, true),
     listRuns(context.sql, id, true),
@@ -303,7 +314,7 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
 
 async function trace(interaction: ChatInputCommandInteraction, context: CommandContext): Promise<void> {
   const id = interaction.options.getInteger('id', true);
-  await checkAccess(interaction, id, context);
+  await checkReadable(interaction, id, context);
   const benchmark = interaction.options.getInteger('benchmark') ?? 1;
   const traces = await traceFilesOf(context.sql, id, benchmark);
   if (traces.files.length === 0) throw new UserError('no-trace', { id, benchmark });

@@ -35,10 +35,11 @@ export async function readBoardPage(
             s.file_name as submission_name,
             to_char(s.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as submission_time,
             placed.shown_score as submission_score, b.name as leaderboard_name, placed.user_id,
-            u.name as user_name, b.gpu as gpu_type
+            coalesce((select t.name from hotlap.teams t where t.id = placed.team_id) || ' (' || u.name || ')', u.name)
+              as user_name, b.gpu as gpu_type
           from (
             select e.*, rank() over (order by e.sort_key) as place from (
-              select submission_id, user_id, sort_key, shown_score, achieved_at from hotlap.best_entries
+              select submission_id, user_id, team_id, sort_key, shown_score, achieved_at from hotlap.best_entries
               where leaderboard_id = b.id and gpu_type = b.gpu
               order by sort_key, achieved_at, submission_id limit ${page.limit} offset ${page.offset}
             ) e

@@ -35,16 +35,18 @@ export async function countTrack(db: Db, key: Track, asOf: Date | null): Promise
   return row?.total ?? 0;
 }
 
+type PlainEntry = Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score' | 'team'>;
+
 /** A page of a GPU type as it was, with the files that its entries came from: what the HTTP API shows. */
 export async function listBoardPage(
   db: Db,
   key: Track,
   page: { limit: number; offset: number },
   asOf: Date | null,
-): Promise<(Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score'> & BoardFile)[]> {
-  return db<(Pick<BoardEntry, 'rank' | 'userId' | 'userName' | 'submissionId' | 'score'> & BoardFile)[]>`
+): Promise<(PlainEntry & BoardFile)[]> {
+  return db<(PlainEntry & BoardFile)[]>`
     select ranked.rank, ranked.user_id as "userId", ranked.submission_id as "submissionId", ranked.shown_score as score,
-      (select u.name from hotlap.users u where u.id = ranked.user_id) as "userName", about.*
+      ${teamOf(db)}, (select u.name from hotlap.users u where u.id = ranked.user_id) as "userName", about.*
     from (${pageOf(db, key, page, asOf)}) ranked
     cross join lateral (
       select s.file_name as "fileName", s.created_at as "submittedAt" from hotlap.submissions s
@@ -62,6 +64,10 @@ const pageOf = (db: Db, key: Track, page: { limit: number; offset: number }, asO
           order by sort_key, achieved_at, submission_id limit ${page.limit} offset ${page.offset}
         ) e
       ) page`;
+
+/** Of an entry that counts for a team; null otherwise. */
+const teamOf = (db: Db) => db`(
+      select json_build_object('id', t.id, 'name', t.name) from hotlap.teams t where t.id = ranked.team_id) as team`;
 
 export interface BoardFile {
   fileName: string;
@@ -127,17 +133,24 @@ export async function listBoardFrom(
   return { asOf, entries, next };
 }
 
-/** Places at an earlier moment, by user; whoever was not ranked then is not in it. */
+/** Places at an earlier moment, by user: of teams the team's, whoever held it then. Whoever was not ranked then is not in it. */
 export async function listRanksAt(
   db: Db,
   key: Track,
-  userIds: string[],
+  entries: Pick<BoardEntry, 'userId' | 'team'>[],
   at: Date,
 ): Promise<Map<string, number>> {
-  const rows = await db<{ userId: string; rank: number }[]>`
-    select user_id as "userId", rank
-    from hotlap.ranks_at(${key.leaderboardId}, ${key.gpuType}, ${userIds}, ${keptMoment(db, at)})`;
-  return new Map(rows.map((row) => [row.userId, row.rank]));
+  const users = entries.map((entry) => entry.userId);
+  const teams = entries.flatMap((entry) => entry.team?.id ?? []);
+  const rows = await db<{ userId: string; teamId: number | null; rank: number }[]>`
+    select user_id as "userId", team_id as "teamId", rank
+    from hotlap.ranks_at(${key.leaderboardId}, ${key.gpuType}, ${users}, ${teams}::bigint[], ${keptMoment(db, at)})`;
+  const ranks = entries.flatMap(({ userId, team }): [string, number][] => {
+    const ofTeam = team ? rows.find((row) => row.teamId === team.id) : undefined;
+    const then = ofTeam ?? rows.find((row) => row.userId === userId);
+    return then ? [[userId, then.rank]] : [];
+  });
+  return new Map(ranks);
 }
 
 const HOUR_MS = 3_600_000;
@@ -146,12 +159,11 @@ const HOUR_MS = 3_600_000;
 export async function listRankChanges(
   db: Db,
   key: Track,
-  entries: Pick<BoardEntry, 'userId' | 'rank'>[],
+  entries: Pick<BoardEntry, 'userId' | 'rank' | 'team'>[],
   now: Date,
 ): Promise<Map<string, { day: RankChange; week: RankChange }>> {
-  const users = entries.map((entry) => entry.userId);
   const [day, week] = await Promise.all(
-    [24, 168].map((hours) => listRanksAt(db, key, users, new Date(now.getTime() - hours * HOUR_MS))),
+    [24, 168].map((hours) => listRanksAt(db, key, entries, new Date(now.getTime() - hours * HOUR_MS))),
   );
   const change = (then: number | undefined, rank: number): RankChange =>
     then === undefined ? 'new' : then - rank;
@@ -163,35 +175,41 @@ export async function listRankChanges(
   );
 }
 
-/** One user's entry and place; null: not ranked there. */
-export async function findOwnEntry(
-  db: Db,
-  key: Track,
-  userId: string,
-): Promise<{ rank: number; submissionId: number; score: number | null; provisional: boolean } | null> {
-  const [row] = await db<
-    { rank: number; submissionId: number; score: number | null; provisional: boolean }[]
-  >`
-    select hotlap.rank_of(e.leaderboard_id, e.track, e.sort_key) as rank, e.submission_id as "submissionId",
-      e.shown_score as score, e.provisional
-    from hotlap.board_entries e
-    where e.leaderboard_id = ${key.leaderboardId} and e.track = ${key.gpuType} and e.user_id = ${userId}`;
+/** `userId` is whoever made it. */
+export type OwnEntry = Pick<
+  BoardEntry,
+  'rank' | 'userId' | 'submissionId' | 'score' | 'provisional' | 'team'
+>;
+
+/** The entry and place of one user, or of their team; null: not ranked there. */
+export async function findOwnEntry(db: Db, key: Track, userId: string): Promise<OwnEntry | null> {
+  const [row] = await db<OwnEntry[]>`
+    select hotlap.rank_of(ranked.leaderboard_id, ranked.track, ranked.sort_key) as rank, ranked.user_id as "userId",
+      ranked.submission_id as "submissionId", ranked.shown_score as score, ranked.provisional, ${teamOf(db)}
+    from hotlap.board_entries ranked
+    where ranked.leaderboard_id = ${key.leaderboardId} and ranked.track = ${key.gpuType}
+      and ranked.user_id = (select hotlap.entry_holder(${key.leaderboardId}, ${key.gpuType}, ${userId}))`;
   return row ?? null;
 }
 
-/** Who stands right before a user on a GPU type; null: nobody, or the user is not ranked there. */
-export async function findNeighbourAhead(
-  db: Db,
-  key: Track,
-  userId: string,
-): Promise<{ userId: string; userName: string; score: number | null } | null> {
-  const [row] = await db<{ userId: string; userName: string; score: number | null }[]>`
-    select e.user_id as "userId", u.name as "userName", e.shown_score as score
+export interface Neighbour {
+  userId: string;
+  userName: string;
+  teamName: string | null;
+  score: number | null;
+}
+
+/** Who stands right before a user, or their team, on a GPU type; null: nobody, or the user is not ranked there. */
+export async function findNeighbourAhead(db: Db, key: Track, userId: string): Promise<Neighbour | null> {
+  const [row] = await db<Neighbour[]>`
+    select e.user_id as "userId", u.name as "userName", e.shown_score as score,
+      (select t.name from hotlap.teams t where t.id = e.team_id) as "teamName"
     from hotlap.best_entries own
     join hotlap.best_entries e on e.leaderboard_id = own.leaderboard_id and e.gpu_type = own.gpu_type
       and e.sort_key < own.sort_key
     join hotlap.users u on u.id = e.user_id
-    where own.leaderboard_id = ${key.leaderboardId} and own.gpu_type = ${key.gpuType} and own.user_id = ${userId}
+    where own.leaderboard_id = ${key.leaderboardId} and own.gpu_type = ${key.gpuType}
+      and own.user_id = (select hotlap.entry_holder(${key.leaderboardId}, ${key.gpuType}, ${userId}))
     order by e.sort_key desc, e.achieved_at desc, e.submission_id desc limit 1`;
   return row ?? null;
 }
@@ -227,7 +245,7 @@ const stood = (db: Db, key: Track, at: Date) => db`
 
 const columns = (db: Db) => db`
   h.leaderboard_id, h.track, h.user_id, h.submission_id, h.shown_score, h.sort_key, h.recent, h.steady, h.anchor,
-  h.provisional, h.achieved_at`;
+  h.provisional, h.achieved_at, h.team_id`;
 
 const rowsOf = (db: Db, key: Track, asOf: Date | null) =>
   asOf === null
@@ -249,7 +267,7 @@ async function withVersions(db: Db, key: Track, page: PendingQuery<Row[]>): Prom
   return db<BoardRow[]>`
     select ranked.rank, ranked.user_id as "userId", about.name as "userName", ranked.submission_id as "submissionId",
       ranked.shown_score as score, ranked.recent, ranked.steady, ranked.anchor, ranked.provisional,
-      ranked.achieved_at as "achievedAt",
+      ${teamOf(db)}, ranked.achieved_at as "achievedAt",
       about.file_name as "fileName", about.created_at as "submittedAt", about.old_version as "oldVersion"
     from (${page}) ranked
     cross join lateral (

@@ -8,19 +8,20 @@ export interface ImprovementRow {
   score: number;
 }
 
-/** Of each of the `first` users, the entries that beat all their earlier ones. */
+/** Of each of the `first` users, with their team mates, the entries that beat all their earlier ones. */
 const improvements = (db: Db, key: BoardKey) => db`
-  select user_id, achieved_at, shown_score from (
-    select e.user_id, e.achieved_at, e.shown_score, e.sort_key, min(e.sort_key) over (
-      partition by e.user_id order by e.achieved_at, e.submission_id
+  select holder, achieved_at, shown_score from (
+    select f.user_id as holder, e.achieved_at, e.shown_score, e.sort_key, min(e.sort_key) over (
+      partition by f.user_id order by e.achieved_at, e.submission_id
       rows between unbounded preceding and 1 preceding) as best_before
-    from hotlap.eligible_entries e
-    where e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType}
-      and e.user_id in (select user_id from first)
+    from first f
+    cross join lateral unnest(hotlap.with_mates(${key.leaderboardId}, array[f.user_id])) mate
+    join hotlap.eligible_entries e
+      on e.leaderboard_id = ${key.leaderboardId} and e.gpu_type = ${key.gpuType} and e.user_id = mate
   ) entry
   where best_before is null or sort_key < best_before`;
 
-/** The first `top` of a board in its order, each with what they improved, and the board's record. What all may see. */
+/** The first `top` of a board in its order, teams by their names, each with what they improved, and the board's record. What all may see. */
 export async function loadBoardHistory(
   db: Db,
   key: BoardKey,
@@ -28,16 +29,17 @@ export async function loadBoardHistory(
 ): Promise<{ people: { name: string; improvements: ImprovementRow[] }[]; record: ImprovementRow[] }> {
   const people = await db<{ userId: string; name: string; at: Date; score: number }[]>`
     with first as (
-      select e.user_id, row_number() over (order by e.sort_key, e.achieved_at, e.submission_id) as place
+      select e.user_id, e.team_id, row_number() over (order by e.sort_key, e.achieved_at, e.submission_id) as place
       from (
         select * from hotlap.best_entries
         where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType}
         order by sort_key, achieved_at, submission_id limit ${top}
       ) e
     )
-    select i.user_id as "userId", u.name, i.achieved_at as at, i.shown_score as score
+    select f.user_id as "userId", coalesce(t.name, u.name) as name, i.achieved_at as at, i.shown_score as score
     from (${improvements(db, key)}) i
-    join first f on f.user_id = i.user_id join hotlap.users u on u.id = i.user_id
+    join first f on f.user_id = i.holder join hotlap.users u on u.id = f.user_id
+    left join hotlap.teams t on t.id = f.team_id
     where i.shown_score is not null
     order by f.place, i.achieved_at`;
   const record = await db<ImprovementRow[]>`
@@ -58,17 +60,18 @@ export async function loadBoardHistory(
   return { people: [...byUser.values()], record };
 }
 
-/** The scores of everybody who is ranked that all may see, and one user's place among them. */
+/** The scores of everybody who is ranked that all may see, and the place among them of one user, or of their team. */
 export async function loadBoardSpread(
   db: Db,
   key: BoardKey,
   userId: string,
 ): Promise<{ scores: number[]; mine: { score: number; rank: number } | null }> {
-  const rows = await db<{ userId: string; score: number; rank: number }[]>`
-    select user_id as "userId", shown_score as score, rank() over (order by sort_key) as rank
+  const rows = await db<{ isMine: boolean; score: number; rank: number }[]>`
+    select user_id = (select hotlap.entry_holder(${key.leaderboardId}, ${key.gpuType}, ${userId})) as "isMine",
+      shown_score as score, rank() over (order by sort_key) as rank
     from hotlap.best_entries
     where leaderboard_id = ${key.leaderboardId} and gpu_type = ${key.gpuType} and shown_score is not null`;
-  const mine = rows.find((row) => row.userId === userId);
+  const mine = rows.find((row) => row.isMine);
   return { scores: rows.map((row) => row.score), mine: mine ? { score: mine.score, rank: mine.rank } : null };
 }
 

@@ -74,44 +74,52 @@ export async function oweSubmissionNotices(tx: Db, submissionId: number): Promis
     on conflict (dedupe_key) do nothing`;
   await tx`
     insert into hotlap.outbox (kind, dedupe_key, payload, not_before)
-    select 'notice', concat_ws(':', 'overtaken', mine.submission_id, mine.gpu_type, other.user_id),
-      jsonb_build_object('notice', 'overtaken', 'userId', other.user_id, 'leaderboardId', mine.leaderboard_id,
+    select 'notice', concat_ws(':', 'overtaken', mine.submission_id, mine.gpu_type, n.user_id),
+      jsonb_build_object('notice', 'overtaken', 'userId', n.user_id, 'leaderboardId', mine.leaderboard_id,
         'gpuType', mine.gpu_type),
       greatest(now(), (
         select max(o.sent_at) + ${OVERTAKEN_PAUSE}::interval from hotlap.outbox o
-        where o.kind = 'notice' and o.payload ->> 'userId' = other.user_id and o.payload ->> 'notice' = 'overtaken'
+        where o.kind = 'notice' and o.payload ->> 'userId' = n.user_id and o.payload ->> 'notice' = 'overtaken'
           and o.payload -> 'leaderboardId' = to_jsonb(mine.leaderboard_id) and o.payload ->> 'gpuType' = mine.gpu_type))
     from hotlap.best_entries mine
     join hotlap.leaderboards l on l.id = mine.leaderboard_id and l.stage <> 'archived'
     left join lateral (
-      -- What stood there until this one came; nothing where they were not ranked just before.
-      select h.sort_key from hotlap.board_history h
-      where h.leaderboard_id = mine.leaderboard_id and h.track = mine.gpu_type and h.user_id = mine.user_id
-        and h.submission_id <> mine.submission_id and h.until = (
+      -- What stood there until this one came, of its owner or their team; nothing where they were not ranked just before.
+      select h.sort_key
+      from (
+        select * from hotlap.board_history h
+        where h.leaderboard_id = mine.leaderboard_id and h.track = mine.gpu_type and h.user_id = mine.user_id
+        union all
+        select * from hotlap.board_history h
+        where h.leaderboard_id = mine.leaderboard_id and h.track = mine.gpu_type and h.team_id = mine.team_id
+          and h.user_id <> mine.user_id
+      ) h
+      where h.submission_id <> mine.submission_id and h.until = (
           select min(own.since) from hotlap.board_history own
           where own.leaderboard_id = mine.leaderboard_id and own.track = mine.gpu_type and own.user_id = mine.user_id
             and own.submission_id = mine.submission_id)
       limit 1
     ) earlier on true
+    join hotlap.notice_settings n on 'overtaken' = any(n.kinds) and n.unreachable_since is null
+    -- A team is passed with all its members.
     join hotlap.best_entries other on other.leaderboard_id = mine.leaderboard_id and other.gpu_type = mine.gpu_type
+      and other.user_id = hotlap.entry_holder(mine.leaderboard_id, mine.gpu_type, n.user_id)
       and other.user_id <> mine.user_id and other.sort_key > mine.sort_key
       and (earlier.sort_key is null or other.sort_key <= earlier.sort_key)
-    join hotlap.notice_settings n
-      on n.user_id = other.user_id and 'overtaken' = any(n.kinds) and n.unreachable_since is null
     where mine.submission_id = ${submissionId}
       and (l.visibility = 'public' or exists (
-        select from hotlap.board_members m where m.leaderboard_id = l.id and m.user_id = other.user_id))
+        select from hotlap.board_members m where m.leaderboard_id = l.id and m.user_id = n.user_id))
       -- One that waits tells of this one, too.
       and not exists (
         select from hotlap.outbox o
-        where o.kind = 'notice' and o.status = 'owed' and o.payload ->> 'userId' = other.user_id
+        where o.kind = 'notice' and o.status = 'owed' and o.payload ->> 'userId' = n.user_id
           and o.payload ->> 'notice' = 'overtaken' and o.payload -> 'leaderboardId' = to_jsonb(mine.leaderboard_id)
           and o.payload ->> 'gpuType' = mine.gpu_type)
     order by other.sort_key limit ${MOST_OVERTAKEN}
     on conflict (dedupe_key) do nothing`;
 }
 
-/** Since when a user's place on a GPU type is theirs, as far as they know: their entry, or the last notice of it. */
+/** Since when a place on a GPU type is a user's or their team's, as far as they know: the entry, or the last notice of it. */
 export async function findPlaceKnownSince(
   db: Db,
   key: { userId: string; leaderboardId: number; gpuType: string },
@@ -119,11 +127,11 @@ export async function findPlaceKnownSince(
   const [row] = await db<{ at: Date }[]>`
     select greatest(h.since, (
         select max(o.sent_at) from hotlap.outbox o
-        where o.kind = 'notice' and o.payload ->> 'userId' = h.user_id and o.payload ->> 'notice' = 'overtaken'
+        where o.kind = 'notice' and o.payload ->> 'userId' = ${key.userId} and o.payload ->> 'notice' = 'overtaken'
           and o.payload -> 'leaderboardId' = to_jsonb(h.leaderboard_id) and o.payload ->> 'gpuType' = h.track)) as at
     from hotlap.board_history h
-    where h.leaderboard_id = ${key.leaderboardId} and h.track = ${key.gpuType} and h.user_id = ${key.userId}
-      and h.until = 'infinity'`;
+    where h.leaderboard_id = ${key.leaderboardId} and h.track = ${key.gpuType} and h.until = 'infinity'
+      and h.user_id = (select hotlap.entry_holder(${key.leaderboardId}, ${key.gpuType}, ${key.userId}))`;
   return row?.at ?? null;
 }
 

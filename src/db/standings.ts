@@ -22,8 +22,9 @@ interface Facts {
   userInvalid: boolean;
   started: boolean;
   open: boolean;
-  /** The submission that is the owner's entry there. */
+  /** The submission that is the entry there of the owner, or of their team, and who made it. */
   entryId: number | null;
+  entryUserId: string | null;
   rank: number | null;
 }
 
@@ -32,7 +33,7 @@ const facts = (db: Db) => db`
     sc.eligible, sc.reason, sc.unranked,
     case l.ranked_by when 'public' then sc.public_score when 'secret' then sc.secret_score else sc.rule_score end as score,
     s.official, s.invalidated_at is not null as "submissionInvalid", u.invalidated_at is not null as "userInvalid",
-    g.started, g.open, e.submission_id as "entryId",
+    g.started, g.open, e.submission_id as "entryId", e.user_id as "entryUserId",
     case when e.submission_id = s.id then hotlap.rank_of(e.leaderboard_id, e.gpu_type, e.sort_key) end as rank`;
 
 const joins = (db: Db) => db`
@@ -45,7 +46,8 @@ const joins = (db: Db) => db`
   ) g
   left join hotlap.submission_scores sc on sc.submission_id = s.id and sc.gpu_type = g.gpu_type
   left join hotlap.best_entries e
-    on e.leaderboard_id = s.leaderboard_id and e.gpu_type = g.gpu_type and e.user_id = s.user_id`;
+    on e.leaderboard_id = s.leaderboard_id and e.gpu_type = g.gpu_type
+      and e.user_id = hotlap.entry_holder(s.leaderboard_id, g.gpu_type, s.user_id)`;
 
 function reasonOf(row: Facts): NotRanked | null {
   if (row.rank !== null) return null;
@@ -60,7 +62,8 @@ function reasonOf(row: Facts): NotRanked | null {
   }
   if (row.unranked !== null) return explainRule(row.unranked);
   if (!isRankable(row.score)) return notRanked('not-positive');
-  return row.entryId === null ? null : notRanked('behind-own', { id: row.entryId });
+  if (row.entryId === null) return null;
+  return notRanked(row.entryUserId === row.userId ? 'behind-own' : 'behind-mate', { id: row.entryId });
 }
 
 /** The same on a track; who is ranked on the GPU type and not on a benchmark of it lacks that benchmark's time. */
@@ -194,6 +197,9 @@ async function listIncomplete(
       join hotlap.best_entries e on e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type
       join hotlap.users u on u.id = e.user_id
       where e.submission_id <= ${page.upTo} and ${hasNoEntry(db, key)}
+        and not exists (select from hotlap.board_teams own
+          join hotlap.board_entries b on b.leaderboard_id = own.leaderboard_id and b.team_id = own.team_id
+          where own.leaderboard_id = ${key.leaderboardId} and own.user_id = u.id and b.track = ${key.track})
       group by u.id, u.name
     )
     select i.id as "userId", i.name as "userName", i.submission_id as "submissionId", missing.*,
@@ -203,7 +209,8 @@ async function listIncomplete(
       select l.name as board, m.gpu_type as "gpuType", l.id = ${key.leaderboardId} as here
       from member m join hotlap.leaderboards l on l.id = m.member_leaderboard_id
       where not exists (select from hotlap.best_entries e
-        where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type and e.user_id = i.id)
+        where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type
+          and e.user_id = any(hotlap.with_mates(${key.leaderboardId}, array[i.id])))
       order by m.position limit 1
     ) missing on true
     where i.submission_id < ${page.before} order by i.submission_id desc limit ${page.limit}`;
@@ -221,7 +228,7 @@ function memberMissing(member: { board: string; gpuType: string; here: boolean }
   return notRanked('member-missing', { member: where });
 }
 
-/** Why a person is not on a track: what their newest ranked submission lacks. Null: they are on it. */
+/** Why a person is not on a track: what their newest ranked submission lacks. Null: they are on it, or their team is. */
 export async function findReason(
   db: Db,
   key: { leaderboardId: number; track: string },
@@ -229,14 +236,16 @@ export async function findReason(
 ): Promise<NotRanked | null> {
   const [entry] = await db`
     select 1 from hotlap.board_entries e
-    where e.leaderboard_id = ${key.leaderboardId} and e.track = ${key.track} and e.user_id = ${userId}`;
+    where e.leaderboard_id = ${key.leaderboardId} and e.track = ${key.track}
+      and e.user_id = hotlap.entry_holder(${key.leaderboardId}, ${key.track}, ${userId})`;
   if (entry) return null;
   const [member] = await db<{ board: string; gpuType: string; here: boolean }[]>`
     select l.name as board, m.gpu_type as "gpuType", l.id = ${key.leaderboardId} as here
     from hotlap.composite_members m join hotlap.leaderboards l on l.id = m.member_leaderboard_id
     where m.leaderboard_id = ${key.leaderboardId} and m.track = ${key.track}
       and not exists (select from hotlap.best_entries e
-        where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type and e.user_id = ${userId})
+        where e.leaderboard_id = m.member_leaderboard_id and e.gpu_type = m.gpu_type
+          and e.user_id = any(hotlap.with_mates(${key.leaderboardId}, array[${userId}])))
     order by m.position limit 1`;
   if (member) return memberMissing(member);
   const [gpu = '', category = ''] = key.track.split(' / ');

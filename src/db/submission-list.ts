@@ -106,7 +106,10 @@ export interface SubmissionDetail extends ListedSubmission {
   heartbeatAt: Date | null;
 }
 
-/** In one round trip, because clients ask for it every few seconds. Null when it is not there or somebody else's. */
+/**
+ * In one round trip, because clients ask for it every few seconds. Null when it is not there or somebody else's who is no team
+ * mate that shares it.
+ */
 export async function findOwnSubmission(
   db: Db,
   id: number,
@@ -139,7 +142,8 @@ export async function findOwnSubmission(
         max(j.lease_expires_at) - make_interval(secs => ${LEASE_SECONDS}) as "heartbeatAt"
       from hotlap.jobs j where j.submission_id = s.id and hotlap.job_counts(j)
     ) j
-    where s.id = ${id} and s.user_id = ${userId}`;
+    where s.id = ${id} and (s.user_id = ${userId} or exists (
+      select from hotlap.shared_submissions h where h.submission_id = s.id and h.viewer_id = ${userId}))`;
   return row ?? null;
 }
 

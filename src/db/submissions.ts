@@ -1,5 +1,6 @@
 /** Submissions: storing them, and the views that people read. Secret columns are only selected for those who may see them. */
 import { createHash } from 'node:crypto';
+import type { PendingQuery, Row } from 'postgres';
 import {
   type Door,
   type GpuResult,
@@ -153,20 +154,43 @@ export interface SubmissionFilter {
   status?: SubmissionStatus | undefined;
 }
 
+type SubmissionList = Promise<{ items: SubmissionSummary[]; total: number }>;
+
 /** One user's own submissions with their secret scores, newest first. `total` counts all pages. */
 export async function listOwnSubmissions(
   db: Db,
   filter: SubmissionFilter,
   page: { limit: number; offset: number },
-): Promise<{ items: SubmissionSummary[]; total: number }> {
+): SubmissionList {
+  return listSubmissions(db, db`s.user_id = ${filter.userId}`, filter, page);
+}
+
+/** What team mates share with a user: as their own lists have it. */
+export async function listSharedSubmissions(
+  db: Db,
+  filter: SubmissionFilter,
+  page: { limit: number; offset: number },
+): SubmissionList {
+  const shared = db`
+    s.id in (select h.submission_id from hotlap.shared_submissions h where h.viewer_id = ${filter.userId})`;
+  return listSubmissions(db, shared, filter, page);
+}
+
+async function listSubmissions(
+  db: Db,
+  chosen: PendingQuery<Row[]>,
+  filter: Omit<SubmissionFilter, 'userId'>,
+  page: { limit: number; offset: number },
+): SubmissionList {
   const where = db`
-    s.user_id = ${filter.userId} and s.leaderboard_id is not null
+    ${chosen} and s.leaderboard_id is not null
     ${filter.leaderboardId === undefined ? db`` : db`and s.leaderboard_id = ${filter.leaderboardId}`}
     ${filter.status === undefined ? db`` : db`and s.status = ${filter.status}`}`;
   const [count] = await db<{ total: number }[]>`
     select count(*) as total from hotlap.submissions s where ${where}`;
   const items = await db<SubmissionSummary[]>`
-    select s.id, l.name as leaderboard, s.file_name as "fileName", s.mode, s.status, ${shownReason(db)} as reason,
+    select s.id, s.user_id as "userId", l.name as leaderboard, s.file_name as "fileName", s.mode, s.status,
+      ${shownReason(db)} as reason,
       s.created_at as "createdAt", v.score_unit as "scoreUnit",
       coalesce((
         select json_agg(json_build_object('gpuType', j.gpu_type, 'publicScore', sc.public_score,

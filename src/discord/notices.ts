@@ -96,9 +96,9 @@ async function overtaken({ sql }: DeliveryParts, notice: NoticeOf<'overtaken'>):
   const since = await findPlaceKnownSince(sql, notice);
   if (!own || !ahead || !since) return null;
   // A Date has no microseconds: the moment right after.
-  const then = await listRanksAt(sql, key, [userId], new Date(since.getTime() + 1));
+  const then = await listRanksAt(sql, key, [own], new Date(since.getTime() + 1));
   // An entry of many days ago is known by the day alone: one place at least it was.
-  const rankBefore = then.get(userId) ?? own.rank - 1;
+  const rankBefore = then.get(own.userId) ?? own.rank - 1;
   if (own.rank <= rankBefore) return null;
   return overtakenNotice({
     leaderboard: board.name,

@@ -10,6 +10,7 @@ import { boxErrors } from './box-errors.ts';
 import { judgingErrors } from './judging-errors.ts';
 import { organiserErrors } from './organiser-errors.ts';
 import { runErrors } from './run-errors.ts';
+import { teamErrors } from './team-errors.ts';
 
 interface ErrorRow {
   /** HTTP status for the API door. */
@@ -302,6 +303,7 @@ export const userErrors = {
   ...judgingErrors,
   ...organiserErrors,
   ...runErrors,
+  ...teamErrors,
 } as const satisfies Record<string, ErrorRow>;
 
 export type UserErrorCode = keyof typeof userErrors;

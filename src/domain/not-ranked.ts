@@ -150,6 +150,11 @@ export const reasons = {
     cause: 'your submission #{id} is better',
     next: 'Nothing needs to be done: each person is listed once, with the best entry.',
   },
+  'behind-mate': {
+    phase: 'ranking',
+    cause: 'submission #{id} of a team mate is better',
+    next: 'Nothing needs to be done: each team is listed once, with the best entry of its members.',
+  },
   'never-sent': {
     phase: 'sending',
     cause: 'nothing was sent in mode ranked',

@@ -3,6 +3,9 @@
 export interface PodiumPlace {
   userId: string;
   userName: string;
+  /** The one that it counts for; null or left out: its owner's own. */
+  teamId?: number | null;
+  teamName?: string | null;
   submissionId: number;
   /** From 1; ties share it. */
   rank: number;
@@ -17,9 +20,14 @@ export interface PodiumChange {
   after: PodiumPlace[];
 }
 
+/** Who stands there: a team, whichever of its members made the entry, or somebody alone. */
+export function holderOf({ teamId, userId }: PodiumPlace): string {
+  return teamId ? `team ${teamId}` : userId;
+}
+
 /** Whether the same people stand on the same places. A better score that moves nobody is no news. */
 export function samePlaces(a: PodiumPlace[], b: PodiumPlace[]): boolean {
-  const places = (podium: PodiumPlace[]) => podium.map(({ userId, rank }) => `${rank} ${userId}`).join();
+  const places = (podium: PodiumPlace[]) => podium.map((place) => `${place.rank} ${holderOf(place)}`).join();
   return places(a) === places(b);
 }
 

@@ -126,9 +126,10 @@ export function isOurs(gpu: GpuResult): boolean {
   return gpu.publicJob.status === 'failed' || gpu.secretJob?.status === 'failed';
 }
 
-/** A line of `/submissions mine`. */
+/** A line of `/submissions mine` and `/team submissions`. */
 export interface SubmissionSummary {
   id: number;
+  userId: string;
   leaderboard: string;
   fileName: string;
   mode: Mode;
@@ -182,4 +183,6 @@ export interface BoardEntry {
   achievedAt: Date;
   /** The version of the task that judged it, where that judges by something else than the present one; else null. */
   oldVersion: number | null;
+  /** The one that it counts for; null or left out: its owner's own. */
+  team?: { id: number; name: string } | null;
 }

@@ -9,7 +9,8 @@ export function announcementEmbed(view: SubmissionView): APIEmbed {
   const lines = view.gpus
     .filter((gpu) => gpu.eligible)
     .map((gpu) => {
-      const place = gpu.rank === null ? 'behind their best entry' : placeText(gpu.rank);
+      const before = gpu.notRanked?.code === 'behind-mate' ? 'the entry of their team' : 'their best entry';
+      const place = gpu.rank === null ? `behind ${before}` : placeText(gpu.rank);
       const unsafe = gpu.publicJob.sandbox === 'none' ? ' · run without a sandbox' : '';
       const score = gpu.boardScore
         ? formatScore(gpu.boardScore.score, gpu.boardScore.unit)

@@ -68,12 +68,17 @@ function entryLine(board: BoardPage, entry: BoardEntry): string {
   const place = medals[entry.rank - 1] ?? `**${entry.rank}.**`;
   const change = showsChanges(board) ? changeText(board.changes.get(entry.userId)) : '';
   return [
-    `${place} <@${entry.userId}> **${formatScore(entry.score, board.unit)}**${change}`,
+    `${place} ${holderText(entry)} **${formatScore(entry.score, board.unit)}**${change}`,
     ...(board.rule.windows && board.unit !== '' ? [windowText(board, entry)] : []),
     `#${entry.submissionId}, ${timestamp(entry.achievedAt, 'R')}`,
     ...(entry.provisional ? ['provisional'] : []),
     ...(entry.oldVersion === null ? [] : [`version ${entry.oldVersion}`]),
   ].join(' · ');
+}
+
+/** Of a team: its name, and who made the entry. */
+function holderText({ team, userId }: BoardEntry): string {
+  return team ? `**${plain(team.name)}** (<@${userId}>)` : `<@${userId}>`;
 }
 
 /** On a board that nobody was on a day ago, everybody is new, and it says nothing. */

@@ -20,7 +20,7 @@ export interface OvertakenView {
   /** Null where scores are their owners' alone. */
   score: number | null;
   /** Who is right ahead of them now. */
-  ahead: { userId: string; userName: string; score: number | null };
+  ahead: { userId: string; userName: string; teamName?: string | null; score: number | null };
 }
 
 export function overtakenNotice(view: OvertakenView): APIEmbed {

@@ -1,6 +1,6 @@
 /** A podium that has changed: who stands where now, whom they have passed, and by how much. */
 import type { APIEmbed } from 'discord-api-types/v10';
-import type { PodiumChange, PodiumPlace } from '../domain/podium.ts';
+import { holderOf, type PodiumChange, type PodiumPlace } from '../domain/podium.ts';
 import { colours } from './colours.ts';
 import { cut, plain } from './markdown.ts';
 import { formatScore } from './measure.ts';
@@ -40,16 +40,16 @@ export function podiumEmbed(news: PodiumNews): APIEmbed {
 function titleOf({ leaderboard }: PodiumNews, { gpuType, before, after }: PodiumChange): string {
   const where = `${plain(leaderboard)} · ${plain(gpuType)}`;
   const leader = after[0];
-  if (!leader || after[1]?.rank === 1 || leader.userId === before[0]?.userId)
+  if (!leader || after[1]?.rank === 1 || (before[0] && holderOf(leader) === holderOf(before[0])))
     return `🏆 New podium on ${where}`;
-  const name = plain(cut(leader.userName, 60));
+  const name = plain(cut(leader.teamName ?? leader.userName, 60));
   return before.length === 0 ? `🏆 ${name} opens ${where}` : `🏆 ${name} leads ${where}`;
 }
 
 function podiumText(news: PodiumNews, change: PodiumChange): string {
   const { before, after } = change;
   const lines = after.map((place) => placeLine(news, change, place));
-  const off = before.filter(({ userId }) => !after.some((place) => place.userId === userId));
+  const off = before.filter((place) => !findHolder(after, place));
   const left = off.map((place) => `${person(place)} (was ${ordinal(place.rank)})`);
   return [
     ...(lines.length > 0 ? lines : ['Nobody is ranked any more.']),
@@ -74,7 +74,7 @@ function gap(leader: PodiumPlace | undefined, { score }: PodiumPlace): string {
 }
 
 function moveText(news: PodiumNews, { before, after }: PodiumChange, place: PodiumPlace): string[] {
-  const old = before.find(({ userId }) => userId === place.userId);
+  const old = findHolder(before, place);
   if (old && old.rank < place.rank) return [`▼ from ${ordinal(old.rank)}`];
   if (old && old.rank === place.rank) return [];
   const from = old ? `▲ from ${ordinal(old.rank)}` : before.length === 0 ? '' : 'new here';
@@ -88,18 +88,18 @@ function moveText(news: PodiumNews, { before, after }: PodiumChange, place: Podi
 
 /** Who stood on that place, or the next one that is now behind; with their score of now where they are still in sight. */
 function passed(before: PodiumPlace[], after: PodiumPlace[], place: PodiumPlace): PodiumPlace | null {
-  const rankOf = (podium: PodiumPlace[], userId: string) =>
-    podium.find((other) => other.userId === userId)?.rank ?? Number.POSITIVE_INFINITY;
-  const rankBefore = rankOf(before, place.userId);
+  const rankOf = (podium: PodiumPlace[], wanted: PodiumPlace) =>
+    findHolder(podium, wanted)?.rank ?? Number.POSITIVE_INFINITY;
+  const rankBefore = rankOf(before, place);
   const first = before.find(
-    ({ userId, rank }) =>
-      userId !== place.userId &&
-      rank >= place.rank &&
-      rank <= rankBefore &&
-      rankOf(after, userId) > place.rank,
+    (other) =>
+      holderOf(other) !== holderOf(place) &&
+      other.rank >= place.rank &&
+      other.rank <= rankBefore &&
+      rankOf(after, other) > place.rank,
   );
   if (!first) return null;
-  return after.find(({ userId }) => userId === first.userId) ?? first;
+  return findHolder(after, first) ?? first;
 }
 
 /** Empty where the one is not better by the scores that are shown. */
@@ -115,9 +115,14 @@ export function percentText(percent: number): string {
   return `${percent >= 10 ? percent.toFixed(0) : Number(percent.toPrecision(2))} %`;
 }
 
-/** Accounts of other providers than Discord cannot be mentioned. */
-export function person({ userId, userName }: { userId: string; userName: string }): string {
-  return /^\d+$/.test(userId) ? `<@${userId}>` : `**${plain(cut(userName, 60))}**`;
+const findHolder = (podium: PodiumPlace[], wanted: PodiumPlace) =>
+  podium.find((place) => holderOf(place) === holderOf(wanted));
+
+/** Accounts of other providers than Discord cannot be mentioned. Of a team its name, and who made the entry. */
+export function person(who: { userId: string; userName: string; teamName?: string | null }): string {
+  const { userId, userName, teamName } = who;
+  const name = /^\d+$/.test(userId) ? `<@${userId}>` : `**${plain(cut(userName, 60))}**`;
+  return teamName ? `**${plain(teamName)}** (${name})` : name;
 }
 
 /** 1st, 2nd, 3rd, 11th, 21st */

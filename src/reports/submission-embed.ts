@@ -112,7 +112,8 @@ function statusWord(view: SubmissionView, gpu: GpuResult): string {
   if (gpu.secretJob?.passed === false) return 'failed: the secret run';
   if (!gpu.eligible) return 'not ranked';
   if (!view.official) return 'done, unofficial';
-  return gpu.rank === null ? 'done, behind your best entry' : `done, place ${gpu.rank}`;
+  if (gpu.rank !== null) return `done, place ${gpu.rank}`;
+  return `done, behind ${gpu.notRanked?.code === 'behind-mate' ? 'the team’s' : 'your best'} entry`;
 }
 
 function progressLines(gpu: GpuResult): string[] {
@@ -170,9 +171,7 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
     lines.push(`Public score **${formatScore(gpu.publicScore, view.scoreUnit)}**`);
   }
   if (gpu.secretScore !== null)
-    lines.push(
-      `Secret score **${formatScore(gpu.secretScore, view.scoreUnit)}** (only you and the organisers see it)`,
-    );
+    lines.push(`Secret score **${formatScore(gpu.secretScore, view.scoreUnit)}** (never shown in public)`);
   if (gpu.rejudge)
     lines.push(`Judged again by version ${gpu.rejudge.version} of the task (rejudge #${gpu.rejudge.id})`);
   if (gpu.boardScore && gpu.boardScore.score !== null)
@@ -190,6 +189,8 @@ function resultLines(view: SubmissionView, gpu: GpuResult, runs: RunView[], char
     );
   } else if (view.mode === 'leaderboard' && !gpu.eligible) {
     lines.push(...notRankedLines(gpu));
+  } else if (gpu.notRanked?.code === 'behind-mate') {
+    lines.push(`On the board: ${gpu.notRanked.cause}.`);
   }
   const profile = runs.find((run) => run.gpuType === gpu.gpuType && run.profile !== null)?.profile;
   if (profile && publicJob.passed) lines.push(cut(plain(profilerLine(profile)), 400));

@@ -1,4 +1,4 @@
-/** `/submissions mine`: the owner's own list, secret scores included. Ephemeral, always. */
+/** `/submissions mine` and what team mates share: lists with secret scores. Ephemeral, always. */
 import type { APIEmbed } from 'discord-api-types/v10';
 import { modeLabels, type SubmissionSummary } from '../domain/submission.ts';
 import { colours } from './colours.ts';
@@ -26,21 +26,29 @@ export function submissionListEmbed(list: {
   /** From 0. */
   page: number;
   filtered: boolean;
+  /** The team whose members sent them; null: they are the reader's own. */
+  team: string | null;
 }): APIEmbed {
   const pages = Math.max(1, Math.ceil(list.total / LIST_PAGE));
   const empty = list.filtered
     ? 'None fits this filter.'
-    : 'You have not submitted anything yet: `/submit` starts it.';
+    : list.team === null
+      ? 'You have not submitted anything yet: `/submit` starts it.'
+      : 'Nothing yet: what your team mates send while you are all in the team, and the team shares, is listed here.';
   return {
-    title: 'Your submissions',
+    title: list.team === null ? 'Your submissions' : cut(`Submissions of ${list.team}`, 256),
     color: colours.running,
-    description: cut(list.items.map((item) => cut(itemLines(item), ITEM_CHARS)).join('\n\n') || empty, 4096),
+    description: cut(
+      list.items.map((item) => cut(itemLines(item, list.team !== null), ITEM_CHARS)).join('\n\n') || empty,
+      4096,
+    ),
     footer: { text: `${list.total} in all${pages > 1 ? ` · page ${list.page + 1} of ${pages}` : ''}` },
   };
 }
 
-function itemLines(item: SubmissionSummary): string {
-  const head = `${marks[item.status]} **#${item.id}** ${plain(item.leaderboard)} · ${code(item.fileName)} · ${modeLabels[item.mode]} · ${timestamp(item.createdAt, 'R')}`;
+function itemLines(item: SubmissionSummary, withOwner: boolean): string {
+  const owner = withOwner ? `<@${item.userId}> · ` : '';
+  const head = `${marks[item.status]} **#${item.id}** ${owner}${plain(item.leaderboard)} · ${code(item.fileName)} · ${modeLabels[item.mode]} · ${timestamp(item.createdAt, 'R')}`;
   const status = [item.status, ...reasonOf(item)].join(': ');
   const gpus = item.gpus.slice(0, SHOWN_GPUS).map((gpu) => {
     if (gpu.publicScore === null && gpu.secretScore === null) return gpu.gpuType;

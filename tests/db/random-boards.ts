@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { Db } from '../../src/db/client.ts';
 import type { RankingRule } from '../../src/domain/ranking-rule.ts';
-import type { Measured, RandomBoard, Review, Submitted } from './reference-ranking.ts';
+import type { Measured, RandomBoard, Review, Stays, Submitted } from './reference-ranking.ts';
 import { plainTask } from './scene.ts';
 
 export const GPUS = ['H100', 'A100'];
@@ -149,7 +149,26 @@ const board: fc.Arbitrary<BoardDraft> = fc.record({
 export interface RandomContest {
   boards: RandomBoard[];
   invalidUsers: Set<string>;
+  stays: Stays;
+  /** Numbers that memberships may name. */
+  teams: number[];
 }
+
+const TEAMS = 2;
+/** On either side of the deadlines, and on none of them. */
+const STAY_HOURS_AGO = [60, 20, 5];
+
+/** By user: in which of the teams from each of these hours on; null: in none. */
+const memberships: fc.Arbitrary<(number | null)[][]> = fc.oneof(
+  fc.constant<(number | null)[][]>([]),
+  fc.array(
+    fc.array(fc.constantFrom(null, ...Array.from({ length: TEAMS }, (_, team) => team)), {
+      minLength: STAY_HOURS_AGO.length,
+      maxLength: STAY_HOURS_AGO.length,
+    }),
+    { minLength: USERS, maxLength: USERS },
+  ),
+);
 
 /** Numbers that no other contest of this process has. */
 let nextId = 1_000_000;
@@ -159,8 +178,10 @@ export function randomContest(boards: number): fc.Arbitrary<RandomContest> {
     .record({
       drafts: fc.array(board, { minLength: boards, maxLength: boards, size: 'max' }),
       invalid: fc.option(fc.nat(USERS - 1)),
+      memberships,
     })
-    .map(({ drafts, invalid }) => {
+    .map(({ drafts, invalid, memberships }) => {
+      const teams = Array.from({ length: TEAMS }, () => nextId++);
       const users = Array.from({ length: USERS }, () => `${nextId++}`);
       const made = drafts.map((draft): RandomBoard => {
         const id = nextId++;
@@ -177,7 +198,17 @@ export function randomContest(boards: number): fc.Arbitrary<RandomContest> {
         };
       });
       addComposites(made, drafts);
-      return { boards: made, invalidUsers: new Set(invalid === null ? [] : [users[invalid] ?? '']) };
+      const stays: Stays = new Map(
+        memberships.map((sequence, index) => [
+          users[index] ?? '',
+          sequence.map((team, i) => ({
+            team: team === null ? null : (teams[team] ?? null),
+            hoursAgo: STAY_HOURS_AGO[i] ?? 0,
+          })),
+        ]),
+      );
+      const invalidUsers = new Set(invalid === null ? [] : [users[invalid] ?? '']);
+      return { boards: made, invalidUsers, stays, teams };
     });
 }
 
@@ -218,7 +249,7 @@ const asText = (value: number | null) => (value === null || Number.isFinite(valu
 export async function writeContest(tx: Db, contest: RandomContest): Promise<void> {
   const { boards, invalidUsers } = contest;
   const all = boards.flatMap((board) => board.submissions.map((item) => ({ ...item, board: board.id })));
-  const people = [...new Set([...all.map((item) => item.user), ...JUDGES])];
+  const people = [...new Set([...all.map((item) => item.user), ...contest.stays.keys(), ...JUDGES])];
   await tx`
     insert into hotlap.users (id, name, invalidated_at)
     select p.id, 'user ' || p.id, case when p.invalid then now() end
@@ -294,4 +325,20 @@ export async function writeContest(tx: Db, contest: RandomContest): Promise<void
     from jsonb_to_recordset(${tx.json(
       all.flatMap((item) => item.reviews.map((review) => ({ ...review, submission: item.id }))),
     )}) r (submission bigint, scorer text, judge text, value float8, live boolean)`;
+  await writeTeams(tx, contest);
+}
+
+async function writeTeams(tx: Db, { stays, teams }: RandomContest): Promise<void> {
+  const all = [...stays].flatMap(([user, sequence]) =>
+    sequence.map((stay, i) => ({ user, ...stay, endedHoursAgo: sequence[i + 1]?.hoursAgo ?? null })),
+  );
+  await tx`
+    insert into hotlap.teams (id, name, founder_id) overriding system value
+    select id, 'team ' || id, ${JUDGES[0] ?? ''} from unnest(${teams}::bigint[]) id`;
+  await tx`
+    insert into hotlap.team_members (team_id, user_id, joined_at, left_at)
+    select m.team, m.user, now() - make_interval(hours => m."hoursAgo"),
+      coalesce(now() - make_interval(hours => m."endedHoursAgo"), 'infinity')
+    from jsonb_to_recordset(${tx.json(all.filter((stay) => stay.team !== null))})
+      m (team bigint, "user" text, "hoursAgo" int, "endedHoursAgo" int)`;
 }

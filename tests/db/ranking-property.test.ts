@@ -3,9 +3,17 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../src/db/client.ts';
 import { findRankedBoard, refreshEntries, setRankingRule } from '../../src/db/ranking.ts';
+import { endMemberships, listTeamMembers, rankMembers, startMembership } from '../../src/db/teams.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { GPUS, type RandomContest, randomContest, SHAPES, writeContest } from './random-boards.ts';
-import { type Entry, referenceRanking, type Submitted, same, type Tracks } from './reference-ranking.ts';
+import {
+  type Entry,
+  type RandomBoard,
+  referenceRanking,
+  type Submitted,
+  same,
+  type Tracks,
+} from './reference-ranking.ts';
 
 const BOARDS_A_RUN = 10;
 const RUNS = 100;
@@ -28,12 +36,13 @@ interface Row {
   provisional: boolean;
   runs: number;
   rank: number;
+  team: number | null;
 }
 
 async function ranked(tx: Db, contest: RandomContest): Promise<Map<number, Map<string, Row[]>>> {
   const rows = await tx<Row[]>`
     select e.leaderboard_id as board, e.track, e.user_id as user, e.submission_id as submission, e.score, e.anchor, e.steady,
-      e.recent, e.provisional, e.runs, hotlap.rank_of(e.leaderboard_id, e.track, e.sort_key) as rank
+      e.recent, e.provisional, e.runs, e.team_id as team, hotlap.rank_of(e.leaderboard_id, e.track, e.sort_key) as rank
     from hotlap.board_entries e where e.leaderboard_id = any(${contest.boards.map((board) => board.id)})
     order by e.sort_key, e.achieved_at, e.submission_id`;
   const boards = new Map<number, Map<string, Row[]>>();
@@ -70,6 +79,7 @@ function differences(
           const windows = [row.anchor, row.steady, row.recent];
           return (
             row.user === entry.user &&
+            row.team === entry.team &&
             row.submission === entry.submission &&
             row.rank === entry.rank &&
             near(row.score, entry.score) &&
@@ -90,7 +100,7 @@ function differences(
 }
 
 async function expectReference(tx: Db, contest: RandomContest): Promise<void> {
-  const expected = referenceRanking(contest.boards, GPUS, contest.invalidUsers, SHAPES);
+  const expected = referenceRanking(contest, GPUS, SHAPES);
   expect(differences(contest, expected.ranked, await ranked(tx, contest))).toEqual([]);
   const records = await tx<{ board: number; track: string; ids: number[] }[]>`
     select leaderboard_id as board, track, array_agg(submission_id order by achieved_at, submission_id) as ids
@@ -142,7 +152,8 @@ describe('the ranking in SQL', () => {
     const change = fc.record({
       submission: fc.nat(),
       gpu: fc.constantFrom(...GPUS),
-      what: fc.constantFrom('eligible', 'invalid', 'measured', 'reviews'),
+      what: fc.constantFrom('eligible', 'invalid', 'measured', 'reviews', 'team', 'team', 'deadline'),
+      team: fc.option(fc.nat()),
     });
     await fc.assert(
       fc.asyncProperty(
@@ -152,10 +163,19 @@ describe('the ranking in SQL', () => {
           undone(async (tx) => {
             await writeContest(tx, contest);
             await setRules(tx, contest);
-            for (const { submission, gpu, what } of changes) {
+            for (const { submission, gpu, what, team } of changes) {
               const board = contest.boards[submission % contest.boards.length];
               const changed = board?.submissions[submission % Math.max(1, board.submissions.length)];
               if (!board || !changed) continue;
+              if (what === 'team') {
+                const to = team === null ? null : (contest.teams[team % contest.teams.length] ?? null);
+                await moveUser(tx, contest, changed.user, to);
+                continue;
+              }
+              if (what === 'deadline') {
+                await moveDeadline(tx, board, [null, 100, -12, -30][(team ?? 0) % 4] ?? null);
+                continue;
+              }
               await applyChange(tx, changed, gpu, what);
               // Results of one GPU type concern that one; the others concern all.
               const gpuTypes = what === 'eligible' ? [gpu] : null;
@@ -168,6 +188,23 @@ describe('the ranking in SQL', () => {
     );
   });
 });
+
+/** Into another team, or out of all. */
+async function moveUser(tx: Db, contest: RandomContest, user: string, team: number | null): Promise<void> {
+  const before = contest.stays.get(user) ?? [];
+  contest.stays.set(user, [...before, { team, hoursAgo: 0 }]);
+  await endMemberships(tx, [user]);
+  if (team !== null) await startMembership(tx, team, user);
+  const members = await Promise.all(contest.teams.map((id) => listTeamMembers(tx, id)));
+  await rankMembers(tx, [user, ...members.flat().map((member) => member.userId)]);
+}
+
+/** What became of teams in between is taken in or left out by itself. Windows are not: they end there, too. */
+async function moveDeadline(tx: Db, board: RandomBoard, hours: number | null): Promise<void> {
+  if (board.rule.windows) return;
+  board.deadlineHours = hours;
+  await tx`update hotlap.leaderboards set deadline = now() + make_interval(hours => ${hours}) where id = ${board.id}`;
+}
 
 async function applyChange(
   tx: Db,

@@ -45,8 +45,18 @@ export interface RandomBoard {
   submissions: Submitted[];
 }
 
+/** In no team, or in one of this number, from so many hours ago until the next one begins. */
+export interface Stay {
+  team: number | null;
+  hoursAgo: number;
+}
+
+/** Of each user in order; before the first nobody is in a team. */
+export type Stays = Map<string, Stay[]>;
+
 export interface Entry {
   user: string;
+  team: number | null;
   submission: number;
   score: number;
   keys: number[];
@@ -195,12 +205,20 @@ function compareKeys(a: number[], b: number[]): number {
 const inOrder = (a: Entry, b: Entry) =>
   compareKeys(a.keys, b.keys) || a.created - b.created || a.submission - b.submission;
 
-/** The best of each user, in order, with ranks. */
+/** The team for which somebody's entries count on a board: the one of its deadline, or of now while that is to come. */
+function teamOn(board: RandomBoard, user: string, stays: Stays): number | null {
+  const deadlineHoursAgo = -(board.deadlineHours ?? 1e9);
+  return stays.get(user)?.findLast((stay) => stay.hoursAgo >= deadlineHoursAgo)?.team ?? null;
+}
+
+const partyOf = (entry: Pick<Entry, 'user' | 'team'>) => entry.team ?? entry.user;
+
+/** The best of each team and of each user without, in order, with ranks. */
 function rankAll(candidates: Entry[]): Entry[] {
-  const best = new Map<string, Entry>();
+  const best = new Map<string | number, Entry>();
   for (const entry of candidates) {
-    const known = best.get(entry.user);
-    if (!known || inOrder(entry, known) < 0) best.set(entry.user, entry);
+    const known = best.get(partyOf(entry));
+    if (!known || inOrder(entry, known) < 0) best.set(partyOf(entry), entry);
   }
   const sorted = [...best.values()].sort(inOrder);
   return sorted.map((entry) => ({
@@ -213,7 +231,7 @@ function rankAll(candidates: Entry[]): Entry[] {
 function rankBoard(
   board: RandomBoard,
   gpus: string[],
-  invalidUsers: Set<string>,
+  { invalidUsers, stays }: { invalidUsers: Set<string>; stays: Stays },
   shapeCount: number,
 ): { tracks: Tracks; records: Records } {
   const tracks: Tracks = new Map();
@@ -228,12 +246,17 @@ function rankBoard(
       if (invalidUsers.has(submission.user)) continue;
       const verdict = verdictOf(board, submission, gpu, ascending);
       if (!verdict) continue;
+      const { user } = submission;
+      const team = teamOn(board, user, stays);
+      const isOurs = (other: string) =>
+        team === null ? other === user : teamOn(board, other, stays) === team;
       const runs = board.submissions
-        .filter((item) => item.user === submission.user && !item.invalid)
+        .filter((item) => isOurs(item.user) && !item.invalid)
         .flatMap((item) => item.measured)
         .filter((item) => item.gpu === gpu && item.secret === secret && item.passed).length;
       const entry: Entry = {
-        user: submission.user,
+        user,
+        team,
         submission: submission.id,
         ...verdict,
         provisional: board.rule.minimumRuns !== undefined && runs < board.rule.minimumRuns,
@@ -278,12 +301,12 @@ function recordsOf(entries: Entry[]): number[] {
 
 /** All boards with their composites, by board id. Tracks without entries are left out. */
 export function referenceRanking(
-  boards: RandomBoard[],
+  contest: { boards: RandomBoard[]; invalidUsers: Set<string>; stays: Stays },
   gpus: string[],
-  invalidUsers: Set<string>,
   shapeCount: number,
 ): { ranked: Map<number, Tracks>; records: Map<number, Records> } {
-  const made = boards.map((board) => ({ id: board.id, ...rankBoard(board, gpus, invalidUsers, shapeCount) }));
+  const { boards, stays } = contest;
+  const made = boards.map((board) => ({ id: board.id, ...rankBoard(board, gpus, contest, shapeCount) }));
   const ranked = new Map(made.map(({ id, tracks }) => [id, tracks]));
   const records = new Map(made.map((item) => [item.id, item.records]));
   const composites: [number, string, Entry[]][] = [];
@@ -291,13 +314,15 @@ export function referenceRanking(
     for (const composite of board.rule.composites ?? []) {
       const members = composite.members.map((member) => {
         const host = boards.find((item) => item.name === (member.leaderboard ?? board.name));
-        const entries = (host && ranked.get(host.id)?.get(member.gpu)) ?? [];
+        const found = (host && ranked.get(host.id)?.get(member.gpu)) ?? [];
+        // In the order of their board: the first of a team is its best.
+        const entries = found.map((entry) => ({ ...entry, team: teamOn(board, entry.user, stays) }));
         return { weight: member.weight, entries, ascending: host ? isBoardAscending(host) : true };
       });
-      const users = new Set(members[0]?.entries.map((entry) => entry.user));
+      const parties = new Set(members[0]?.entries.map(partyOf));
       const list: Entry[] = [];
-      for (const user of users) {
-        const parts = members.map((member) => member.entries.find((entry) => entry.user === user));
+      for (const party of parties) {
+        const parts = members.map((member) => member.entries.find((entry) => partyOf(entry) === party));
         if (parts.some((part) => part === undefined)) continue;
         const present = parts as Entry[];
         const weights = members.map((member) => member.weight);
@@ -309,7 +334,8 @@ export function referenceRanking(
           (a, b) => b.created - a.created || b.submission - a.submission,
         )[0] as Entry;
         list.push({
-          user,
+          user: last.user,
+          team: last.team,
           submission: last.submission,
           score,
           keys: [members[0]?.ascending ? score : -score],

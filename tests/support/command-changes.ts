@@ -16,6 +16,7 @@ import type { ChangeScene, Sample, Trace } from './change-scene.ts';
 import { labSubmissions } from './lab-problems.ts';
 import { textOf } from './playground-message.ts';
 import type { SlashOptions } from './playground-user.ts';
+import { teamChanges } from './team-changes.ts';
 
 const numberIn = (text: string) => Number(/#(\d+)/.exec(text)?.[1]);
 
@@ -61,6 +62,8 @@ export async function drainedBox({ sql }: ChangeScene): Promise<string> {
 }
 
 export const commandChanges: Record<string, Sample> = {
+  ...teamChanges,
+
   async submit({ say, mira }) {
     const file = { name: 'a.py', bytes: labSubmissions.good };
     const answer = await say(mira, '/submit', { file, leaderboard: 'lab', mode: 'test' });

@@ -11,8 +11,9 @@ import { leaseJob, makeBox, submit, testRecord } from '../db/scene.ts';
 import type { ChangeScene, Sample, Trace } from './change-scene.ts';
 import { commandChanges, readyRejudge, rejudgeTrace } from './command-changes.ts';
 import { labSubmissions } from './lab-problems.ts';
-import { findComponent, textOf } from './playground-message.ts';
+import { componentsOf, findComponent, textOf } from './playground-message.ts';
 import type { PlaygroundUser } from './playground-user.ts';
+import { freshTeam } from './team-changes.ts';
 
 const TIMEOUT = { timeoutMs: 60_000 };
 const file = { name: 'a.py', bytes: labSubmissions.good };
@@ -50,6 +51,19 @@ async function appealed(scene: ChangeScene) {
 }
 
 export const componentChanges: Record<string, Sample> = {
+  async 'team:join'(scene) {
+    const { say, admin, mira } = scene;
+    const name = await freshTeam(scene);
+    await say(mira, '/team invite', { user: admin.id });
+    const hasButton = (message: APIMessage) =>
+      componentsOf(message).some(({ label }) => label === `Join ${name}`);
+    const asked = await admin.waitForMessage(hasButton, TIMEOUT);
+    await (await admin.press(asked, `Join ${name}`)).waitFor((message) =>
+      textOf(message).includes('Welcome'),
+    );
+    return { by: admin.id, subject: `team ${name}`, after: { joined: admin.id, members: 2 } };
+  },
+
   async submit({ say, mira }) {
     const asked = await say(mira, '/submit', { file, leaderboard: 'lab-two-gpus', mode: 'test' });
     const handle = await mira.select(asked, ['H100']);

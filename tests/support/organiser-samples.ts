@@ -2,6 +2,8 @@
 import type { SlashOptions } from './playground-user.ts';
 
 const GONE = 'nothing-of-this-name';
+/** A user of the playground (playground/world-seed.ts). */
+const JUDITH = '1100000000000000406';
 const FILE = { name: 'a.py', bytes: 'def custom_kernel(data):\n    return data\n' };
 
 export const samples: Record<string, SlashOptions> = {
@@ -21,6 +23,16 @@ export const samples: Record<string, SlashOptions> = {
   queue: {},
   quota: {},
   notify: {},
+  'team create': { name: 'Odd Warps' },
+  'team invite': { user: JUDITH },
+  'team join': { team: GONE },
+  'team show': { team: 'odd warps' },
+  'team submissions': {},
+  'team share': { on: true },
+  'team rename': { name: 'Even Warps' },
+  'team remove': { user: JUDITH },
+  'team leave': {},
+  'team disband': {},
   join: { code: GONE },
   'account link': {},
   'account show': {},
@@ -51,6 +63,10 @@ export const samples: Record<string, SlashOptions> = {
   'admin user ban': { account: 'github:1' },
   'admin user unban': { account: 'github:1' },
   'admin user bans': {},
+  'admin team list': {},
+  'admin team rules': {},
+  'admin team rename': { team: GONE, name: 'Even Warps' },
+  'admin team disband': { team: GONE },
   'admin contest accept': { on: true },
   'admin contest stats': {},
   'admin contest export': {},

@@ -221,6 +221,7 @@ describe('an embed fits into Discord’s limits', () => {
   it('of one’s own submissions, every one of a full page in it', () => {
     const items = Array.from({ length: LIST_PAGE }, (_, index) => ({
       id: 9_007_199_254_740_000 + index,
+      userId: '9'.repeat(20),
       leaderboard: 'under_score_'.repeat(8),
       fileName: 'f'.repeat(120),
       mode: 'leaderboard' as const,
@@ -234,10 +235,12 @@ describe('an embed fits into Discord’s limits', () => {
         eligible: false,
       })),
     }));
-    const embed = submissionListEmbed({ items, total: 1e6, page: 3, filtered: false });
-    expectFits(embed);
-    for (const item of items) expect(embed.description).toContain(`#${item.id}`);
-    expectFits(submissionListEmbed({ items: [], total: 0, page: 0, filtered: true }));
+    for (const team of [null, 'W'.repeat(32)]) {
+      const embed = submissionListEmbed({ items, total: 1e6, page: 3, filtered: false, team });
+      expectFits(embed);
+      for (const item of items) expect(embed.description).toContain(`#${item.id}`);
+      expectFits(submissionListEmbed({ items: [], total: 0, page: 0, filtered: true, team }));
+    }
   });
 
   it('of boxes, notices and refusals', () => {

@@ -201,7 +201,7 @@ function entryOf(
     submission_score: entry.score,
     leaderboard_name: leaderboard,
     user_id: entry.userId,
-    user_name: entry.userName,
+    user_name: entry.team ? `${entry.team.name} (${entry.userName})` : entry.userName,
     gpu_type: gpuType,
   };
 }

@@ -39,6 +39,10 @@ const entryBody = z
     rank: z.int().nullable().describe('Equal scores share a rank; null of those who are not ranked'),
     user_id: z.string(),
     user_name: z.string(),
+    team_name: z
+      .string()
+      .nullable()
+      .describe('Of the team whose one place it is, its user being who made it'),
     submission_id: z.int(),
     score: z.number().nullable().describe('Null where it is its owner’s alone'),
     ...windowBodies,
@@ -183,6 +187,7 @@ function rankedBody(entry: BoardEntry, change: { day: RankChange; week: RankChan
     rank: entry.rank,
     user_id: entry.userId,
     user_name: entry.userName,
+    team_name: entry.team?.name ?? null,
     submission_id: entry.submissionId,
     score: entry.score,
     recent,
@@ -221,6 +226,7 @@ async function unrankedPage(tx: Db, { board, track, query, limit, now }: Questio
       rank: null,
       user_id: person.userId,
       user_name: person.userName,
+      team_name: null,
       submission_id: person.submissionId,
       score: null,
       recent: null,
