@@ -56,7 +56,7 @@ export function boardEmbed(board: BoardPage): APIEmbed {
       text: [
         `${board.total} ranked`,
         `${board.scoreAscending ? 'lower' : 'higher'} is better`,
-        ...(showsChanges(board) ? [`▲ ▼ places since 24 h ${board.asOf ? 'before' : 'ago'}`] : []),
+        ...(showsChanges(board) ? [`▲ ▼ places in the ${board.asOf ? '24 h before' : 'last 24 h'}`] : []),
         ...(board.asOf ? [] : [`version ${board.version} of the task`]),
         ...(pages > 1 ? [`page ${board.page + 1} of ${pages}`] : []),
       ].join(' · '),

@@ -36,7 +36,7 @@ export function activityChart({ leaderboard, hours, now }: Activity): Buffer {
       ),
       legend: {
         right: 24,
-        top: 60,
+        top: 70,
         icon: 'roundRect',
         itemWidth: 14,
         itemHeight: 8,

@@ -1,5 +1,5 @@
 /** Two submissions side by side, shape by shape, each with the error of its mean. */
-import { axisStyle, drawChart, heading, palette, shapeNames, shorten, valueAxis } from './draw.ts';
+import { axisStyle, drawChart, HEADING, heading, palette, shapeNames, shorten, valueAxis } from './draw.ts';
 
 /** Seconds. `errorSeconds`: the standard error of the mean, null where the harness gives none. */
 export interface ShapeTime {
@@ -43,22 +43,22 @@ export function compareChart(comparison: Comparison): Buffer {
   return drawChart(
     {
       title: heading(
-        `${comparison.leaderboard} on ${comparison.gpuType}: #${a.id} and #${b.id}`,
-        `mean time per benchmark shape with its standard error; right: #${b.id} against #${a.id}${more}`,
+        `${comparison.leaderboard} on ${comparison.gpuType}`,
+        `#${b.id} against #${a.id}: mean time per benchmark shape with its standard error${more}`,
       ),
       legend: {
         right: 24,
-        top: 66,
+        top: 88,
         icon: 'circle',
         textStyle: { color: palette.text, fontSize: 15 },
         data: [`#${a.id}`, `#${b.id}`],
       },
-      grid: { left: 24, right: 24, top: 104, bottom: 20, containLabel: true },
+      grid: { left: 24, right: 24, top: HEADING + 12, bottom: 20, containLabel: true },
       xAxis: valueAxis(values, 's'),
       yAxis: [
         {
           ...rowAxis,
-          data: shapeNames(shown.map((pair) => pair.spec)).map((name) => shorten(name, 32)),
+          data: shapeNames(shown.map((pair) => pair.spec)).map((name) => shorten(name, 26)),
           axisLabel: { ...rowAxis.axisLabel, fontSize: 13 },
         },
         {
@@ -88,7 +88,7 @@ export function compareChart(comparison: Comparison): Buffer {
         ),
       ],
     },
-    132 + shown.length * ROW,
+    HEADING + 40 + shown.length * ROW,
   );
 }
 

@@ -1,8 +1,8 @@
 /**
  * Pictures for Discord: an echarts option in, a PNG out, drawn on a canvas of this process.
  *
- * Opaque and dark, so that a picture reads alike on Discord's light and dark themes; twice the pixels, because phones
- * and screens of today show it at that density. The font comes with us: a server has none, and text would be missing.
+ * Opaque and dark, so that a picture reads alike on Discord's light and dark themes. As narrow as its layout may be,
+ * because a phone shows it at the width of a hand, with so many pixels that it is sharp where it is shown large. The font comes with us: a server has none, and text would be missing.
  */
 import { createRequire } from 'node:module';
 import { createCanvas, GlobalFonts } from '@napi-rs/canvas';
@@ -13,8 +13,9 @@ import { LabelLayout, LegacyGridContainLabel } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
 import { formatScore, timeUnit } from '../measure.ts';
 
-const WIDTH = 720;
-const DENSITY = 2;
+const WIDTH = 540;
+const DENSITY = 8 / 3;
+const MARGIN = 24;
 const FONT = 'Inter';
 
 export const palette = {
@@ -51,10 +52,10 @@ function prepare(): void {
   isPrepared = true;
 }
 
-/** Draws the option over the common style. `height` in pixels of layout; the picture has twice as many. */
+/** Draws the option over the common style. `height` in pixels of layout. */
 export function drawChart(option: EChartsCoreOption, height: number): Buffer {
   prepare();
-  const canvas = createCanvas(WIDTH * DENSITY, height * DENSITY);
+  const canvas = createCanvas(WIDTH * DENSITY, Math.round(height * DENSITY));
   const chart = init(canvas as never, null, { width: WIDTH, height, devicePixelRatio: DENSITY });
   try {
     chart.setOption({
@@ -70,16 +71,47 @@ export function drawChart(option: EChartsCoreOption, height: number): Buffer {
   }
 }
 
-/** Title and, below it, one line that says what is drawn. */
+/** Room above the drawing for the title and two lines below it. */
+export const HEADING = 112;
+
+/** Title and, below it, up to two lines that say what is drawn. */
 export function heading(title: string, subtitle: string) {
   return {
-    text: shorten(title, 60),
-    subtext: shorten(subtitle, 95),
-    left: 24,
+    text: shorten(title, 40),
+    subtext: shorten(subtitle, 140),
+    left: MARGIN,
     top: 16,
-    itemGap: 10,
-    textStyle: { fontFamily: FONT, fontSize: 22, fontWeight: 600, color: palette.text },
-    subtextStyle: { fontFamily: FONT, fontSize: 14, color: palette.quiet },
+    itemGap: 8,
+    textStyle: { fontFamily: FONT, fontSize: 21, fontWeight: 600, color: palette.text },
+    subtextStyle: {
+      fontFamily: FONT,
+      fontSize: 14,
+      lineHeight: 19,
+      color: palette.quiet,
+      width: WIDTH - 2 * MARGIN,
+      overflow: 'break' as const,
+    },
+  };
+}
+
+const LEGEND_ROW = 24;
+
+/** Names below the drawing, in columns, and how high they are. */
+export function legendBelow(names: string[], columns: number) {
+  const width = (WIDTH - 2 * MARGIN) / columns - 34;
+  return {
+    height: Math.ceil(names.length / columns) * LEGEND_ROW + 12,
+    legend: {
+      left: MARGIN - 6,
+      bottom: 10,
+      width: WIDTH - MARGIN,
+      icon: 'roundRect',
+      itemWidth: 14,
+      itemHeight: 8,
+      itemGap: 8,
+      textStyle: { color: palette.text, fontSize: 14, width, overflow: 'truncate' as const, lineHeight: 16 },
+      data: names,
+    },
   };
 }
 

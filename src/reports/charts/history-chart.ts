@@ -1,5 +1,14 @@
 /** How the best scores of a board came about: a step line per participant, and the record. */
-import { axisStyle, drawableName, drawChart, heading, palette, valueAxis } from './draw.ts';
+import {
+  axisStyle,
+  drawableName,
+  drawChart,
+  HEADING,
+  heading,
+  legendBelow,
+  palette,
+  valueAxis,
+} from './draw.ts';
 
 /** One moment at which somebody improved. */
 export interface Improvement {
@@ -20,7 +29,7 @@ export interface BoardHistory {
   until: Date;
 }
 
-const HEIGHT = 460;
+const HEIGHT = 420;
 /** So that a first entry of this moment has an axis to lie on. */
 const LEAST_MS = 10 * 60_000;
 const timeLabels = {
@@ -44,6 +53,7 @@ export function historyChart(history: BoardHistory): Buffer {
     return points;
   };
   const names = people.map((person, index) => `${index + 1}  ${drawableName(person.name) ?? 'participant'}`);
+  const below = legendBelow(names, 3);
   const better = history.scoreAscending ? 'lower is better' : 'higher is better';
   return drawChart(
     {
@@ -51,18 +61,8 @@ export function historyChart(history: BoardHistory): Buffer {
         `${history.leaderboard} on ${history.gpuType}`,
         `best score over time${people.length > 1 ? ` of the first ${people.length}` : ''}, ${better}; broad band: the record`,
       ),
-      legend: {
-        orient: 'vertical',
-        right: 16,
-        top: 92,
-        icon: 'roundRect',
-        itemWidth: 14,
-        itemHeight: 8,
-        itemGap: 14,
-        textStyle: { color: palette.text, fontSize: 14 },
-        data: names,
-      },
-      grid: { left: 24, right: 190, top: 92, bottom: 24, containLabel: true },
+      legend: below.legend,
+      grid: { left: 24, right: 28, top: HEADING, bottom: below.height + 24, containLabel: true },
       xAxis: {
         ...axisStyle,
         type: 'time',
@@ -95,6 +95,6 @@ export function historyChart(history: BoardHistory): Buffer {
         },
       ],
     },
-    HEIGHT,
+    HEIGHT + below.height,
   );
 }

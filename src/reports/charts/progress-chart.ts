@@ -1,5 +1,14 @@
 /** One participant's own way: the time of each benchmark shape over their submissions. */
-import { axisStyle, drawChart, heading, palette, shapeNames, shorten, valueAxis } from './draw.ts';
+import {
+  axisStyle,
+  drawChart,
+  HEADING,
+  heading,
+  legendBelow,
+  shapeNames,
+  shorten,
+  valueAxis,
+} from './draw.ts';
 
 export interface Progress {
   leaderboard: string;
@@ -9,7 +18,6 @@ export interface Progress {
 }
 
 const HEIGHT = 420;
-const LEGEND_ROW = 24;
 /** More lines than this cannot be told apart. */
 const MOST_SHAPES = 8;
 
@@ -22,20 +30,14 @@ export function progressChart(progress: Progress): Buffer {
   const values = progress.submissions.flatMap((item) =>
     item.shapes.filter((shape) => shown.includes(shape.spec)).map((shape) => shape.seconds),
   );
-  const legendHeight = shown.length * LEGEND_ROW;
+  const lines = shown.map((spec, index) => shorten(names[index] ?? spec, 84));
+  const below = legendBelow(lines, 1);
   const subtitle = `mean time per benchmark shape, lower is better${left > 0 ? `; ${left} more shapes not drawn` : ''}`;
   return drawChart(
     {
       title: heading(`${progress.leaderboard} on ${progress.gpuType}`, subtitle),
-      legend: {
-        orient: 'vertical',
-        left: 24,
-        bottom: 16,
-        itemGap: LEGEND_ROW - 14,
-        textStyle: { color: palette.quiet, fontSize: 13 },
-        icon: 'roundRect',
-      },
-      grid: { left: 24, right: 32, top: 92, bottom: legendHeight + 36, containLabel: true },
+      legend: below.legend,
+      grid: { left: 24, right: 32, top: HEADING, bottom: below.height + 24, containLabel: true },
       xAxis: {
         ...axisStyle,
         type: 'category',
@@ -45,7 +47,7 @@ export function progressChart(progress: Progress): Buffer {
       yAxis: valueAxis(values, 's'),
       series: shown.map((spec, index) => ({
         type: 'line',
-        name: shorten(names[index] ?? spec, 84),
+        name: lines[index],
         data: progress.submissions.map(
           (item) => item.shapes.find((shape) => shape.spec === spec)?.seconds ?? null,
         ),
@@ -55,6 +57,6 @@ export function progressChart(progress: Progress): Buffer {
         lineStyle: { width: 2.5 },
       })),
     },
-    HEIGHT + legendHeight,
+    HEIGHT + below.height,
   );
 }

@@ -1,6 +1,6 @@
 /** How the scores of a board are spread, and where one's own lies. */
 import { formatScore } from '../measure.ts';
-import { axisStyle, drawChart, heading, palette } from './draw.ts';
+import { axisStyle, drawChart, HEADING, heading, palette } from './draw.ts';
 
 export interface Spread {
   leaderboard: string;
@@ -33,7 +33,7 @@ export function spreadChart(spread: Spread): Buffer {
         `${spread.leaderboard} on ${spread.gpuType}`,
         `best scores of ${spread.scores.length} ${spread.scores.length === 1 ? 'participant' : 'participants'}, ${better}; ${place}`,
       ),
-      grid: { left: 24, right: 40, top: 104, bottom: 24, containLabel: true },
+      grid: { left: 24, right: 40, top: HEADING + 16, bottom: 24, containLabel: true },
       xAxis: {
         ...axisStyle,
         type: 'category',
