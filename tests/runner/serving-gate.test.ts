@@ -129,6 +129,22 @@ describe('the gate of the reference', () => {
     expect(python('gate.regrets(" one \\ufffd", data)', halved)).toEqual([0]);
   });
 
+  it.each([
+    ['a character of three tokens', ' a 🙂 b', ['mpt', ' a', ' ', '\ufffd', '\ufffd', '\ufffd', ' b'], 6],
+    ['words without their blanks', ' one two', ['mpt', 'one', 'two'], 2],
+    ['a first token that is half the prompt’s', 's one', ['prompts', ' one'], 1],
+    ['another text than was written', ' one two', ['mpt', ' red', ' blue'], 0],
+  ])('finds the tokens of %s', (_, text, tokens, count) => {
+    const shown = ['pro', 'x', ...tokens, ' next'];
+    const logprobs = {
+      tokens: shown,
+      token_logprobs: shown.map(() => -1),
+      top_logprobs: shown.map((token, index) => ({ [token]: index < 2 ? 9 : -1 })),
+    };
+    const body = { usage: { completion_tokens: 1 }, choices: [{ logprobs }] };
+    expect(python('gate.regrets(data[0], data[1])', [text, body])).toEqual(Array(count).fill(0));
+  });
+
   it('forgives one odd answer of many, and not two', () => {
     const judged = (odd: number) =>
       python('gate.audit("shape 0", data, 64, 0.02)', [

@@ -27,6 +27,8 @@ _MOST_REGRET_NATS = 10.0
 #: Reading a text anew cuts it here and there into other tokens than it was written with.
 _AUDIT_SLACK = 0.05
 _MANY = 8
+#: Tokens in a row that are not where they should be in a text, and characters that each may be off.
+_MOST_MISSED, _SLACK_CHARACTERS = 8, 4
 #: Of the tokens that were asked for. Less is read of an answer that is short, or whose text hides what it is.
 _LEAST_READ = 0.9
 _LEAST_TOKENS_OF_ALL = 0.98
@@ -181,7 +183,10 @@ def _look_up(top: Dict[str, float], text: str) -> float:
 def regrets(text: str, body: Any) -> List[float]:
     """Of each token of `text`, which stood at the end of what the reference was given to read. Raises Unusable.
 
-    Half a character cannot be written as text: what was read in its place says nothing.
+    From the end, because what stands at the beginning (a token for the start of a text) differs among engines. Tokens are
+    held against the text, because they need not be shown as they stand in it: a character that is several tokens is shown as
+    so many unknown ones, and some tokenizers show no blank before a word. Half a character cannot be written as text: what
+    was read in its place says nothing. Nor does a token that is half the prompt's.
     """
     logprobs = first_choice(body).get("logprobs") or {}
     tokens, values, tops = (logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs"))
@@ -191,18 +196,32 @@ def regrets(text: str, body: Any) -> List[float]:
     written = usage.get("completion_tokens", 1)
     end = len(tokens) - (written if isinstance(written, int) and 0 <= written <= len(tokens) else 1)
     found: List[float] = []
-    left = len(text)
-    has_halves = "\ufffd" in text
-    # From the end, because what stands at the beginning (a token for the start of a text) differs among engines.
+    #: Since the last token that was found in the text.
+    unsure: List[float] = []
+    at, missed = len(text), 0
     for token, value, top in reversed(list(zip(tokens[:end], values, tops))):
-        if left <= 0:
+        if at <= 0 or missed > _MOST_MISSED:
             break
-        left -= len(str(token))
-        likeliest = max((float(item) for item in (top or {}).values() if is_logprob(item)), default=0.0)
-        likelihood = float(value) if is_logprob(value) else -_MOST_REGRET_NATS
-        if not (has_halves and ("\ufffd" in str(token) or str(token).startswith("bytes:"))):
-            found.append(min(max(likeliest - likelihood, 0.0), _MOST_REGRET_NATS))
+        shown = str(token)
+        is_part = shown == "" or "\ufffd" in shown or shown.startswith("bytes:")
+        if is_part and "\ufffd" in text:
+            continue
+        unsure.append(_regret(value, top))
+        if is_part:
+            continue
+        place = text.rfind(shown, max(0, at - len(shown) - len(unsure) - _SLACK_CHARACTERS), at)
+        if place < 0:
+            missed += 1
+            continue
+        found += unsure
+        at, missed, unsure = place, 0, []
     return found
+
+
+def _regret(value: Any, top: Any) -> float:
+    likeliest = max((float(item) for item in (top or {}).values() if is_logprob(item)), default=0.0)
+    likelihood = float(value) if is_logprob(value) else -_MOST_REGRET_NATS
+    return min(max(likeliest - likelihood, 0.0), _MOST_REGRET_NATS)
 
 
 def audit(what: str, all_regrets: Sequence[Sequence[float]], asked: int, tolerance: float) -> Verdict:
