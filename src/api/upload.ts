@@ -6,13 +6,13 @@ import busboy from 'busboy';
 import type { FastifyRequest } from 'fastify';
 import { UserError } from '../domain/errors.ts';
 import { MAX_ARCHIVE_BYTES } from '../domain/serving-task.ts';
-import { maxBytesOf } from '../intake/archive.ts';
-import type { SourceFile } from '../intake/validate.ts';
+import { isArchiveName, maxBytesOf } from '../intake/archive.ts';
+import { MAX_SOURCE_BYTES, type SourceFile } from '../intake/validate.ts';
 import { Refusal } from './errors.ts';
 import type { Server } from './server-type.ts';
 
-/** Room for boundaries, headers and small fields beside the file. */
-const MAX_BODY_BYTES = MAX_ARCHIVE_BYTES + 64 * 1024;
+/** Boundaries, headers and small fields beside the file. */
+const OTHER_BYTES = 64 * 1024;
 const MAX_PARTS = 20;
 
 /** Lets multipart bodies pass unread to the handlers, whose guards have spoken by then. */
@@ -20,11 +20,17 @@ export function takeMultipart(server: Server): void {
   server.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
 }
 
-/** Throws Refusal or UserError: no such part, no name, too large, cut off. What is left of the body is not kept. */
-export async function readUpload(request: FastifyRequest): Promise<SourceFile> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
-    throw tooLarge('the file', MAX_ARCHIVE_BYTES);
-  }
+/**
+ * Throws Refusal or UserError: no such part, no name, too large, cut off. What is left of the body is not kept. Of an archive
+ * for a board that takes none there is only the name, by which it is refused: nobody fills our memory with the rest.
+ */
+export async function readUpload(
+  request: FastifyRequest,
+  { takesArchives }: { takesArchives: boolean } = { takesArchives: true },
+): Promise<SourceFile> {
+  const limit = takesArchives ? MAX_ARCHIVE_BYTES : MAX_SOURCE_BYTES;
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > MAX_ARCHIVE_BYTES + OTHER_BYTES) throw tooLarge('the file', limit);
   let parser: busboy.Busboy;
   try {
     parser = busboy({
@@ -36,14 +42,18 @@ export async function readUpload(request: FastifyRequest): Promise<SourceFile> {
     throw missingFile();
   }
   try {
-    return await firstFile(request, parser);
+    return await firstFile(request, parser, takesArchives);
   } finally {
     request.raw.unpipe(parser);
     request.raw.resume();
   }
 }
 
-function firstFile(request: FastifyRequest, parser: busboy.Busboy): Promise<SourceFile> {
+function firstFile(
+  request: FastifyRequest,
+  parser: busboy.Busboy,
+  takesArchives: boolean,
+): Promise<SourceFile> {
   return new Promise((resolve, reject) => {
     const cutOff = () => reject(new Refusal(400, 'cut-off', 'The upload ended before its body did.'));
     request.raw.once('aborted', cutOff);
@@ -51,6 +61,10 @@ function firstFile(request: FastifyRequest, parser: busboy.Busboy): Promise<Sour
     parser.on('file', (field, stream, info) => {
       if (field !== 'file' || found) return void stream.resume();
       const name = info.filename ?? '';
+      if (isArchiveName(name) && !takesArchives) {
+        found = { name, bytes: new Uint8Array() };
+        return void stream.resume();
+      }
       const limit = maxBytesOf(name);
       const parts: Buffer[] = [];
       let size = 0;

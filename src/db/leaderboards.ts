@@ -80,6 +80,14 @@ export async function findLeaderboard(db: Db, name: string): Promise<Leaderboard
   return { ...leaderboard, task: taskDefinition.parse(definition) };
 }
 
+/** Whether submissions to it may be archives: boards of served models. */
+export async function takesArchives(db: Db, id: number): Promise<boolean> {
+  const [row] = await db<{ takes: boolean }[]>`
+    select v.definition -> 'serving' is not null as takes
+    from hotlap.leaderboards l join hotlap.task_versions v on v.id = l.task_version_id where l.id = ${id}`;
+  return row?.takes ?? false;
+}
+
 /** Until the end of the transaction: two processes may start at once, and the second finds everything unchanged. */
 export async function lockProblemSync(tx: Db): Promise<void> {
   await tx`select pg_advisory_xact_lock(hashtextextended('problems-sync', 0))`;

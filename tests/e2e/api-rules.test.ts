@@ -100,6 +100,13 @@ describe('the rules of the HTTP API', () => {
       ],
       ['another extension', 'lab/CPU/test', cliUpload('a.zip', 'x = 1'), 415, /does not end in \.py/],
       [
+        'an archive where none is taken, however large',
+        'lab/CPU/test',
+        cliUpload('a.tar.gz', Buffer.alloc(3_000_000)),
+        415,
+        /does not end in \.py/,
+      ],
+      [
         'a file beyond the limit',
         'lab/CPU/test',
         cliUpload('a.py', `#${'x'.repeat(1_000_000)}`),

@@ -4,6 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { takesArchives } from '../../db/leaderboards.ts';
 import { accept, examine } from '../../intake/accept.ts';
 import { type Caller, callerOf } from '../auth.ts';
 import { enterBoard } from '../board-access.ts';
@@ -105,8 +106,8 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
     options: { afterDeadline?: boolean },
   ): Promise<number> {
     const caller = callerOf(request);
-    await refuseClosedWeb(wanted.leaderboard, caller);
-    const file = await readUpload(request);
+    const boardId = await enterToSubmit(wanted.leaderboard, caller);
+    const file = await readUpload(request, { takesArchives: await takesArchives(sql, boardId) });
     const draft = await examine(sql, file, {
       leaderboard: wanted.leaderboard,
       gpus: [wanted.gpu],
@@ -127,12 +128,13 @@ export function submitRoutes(server: Server, parts: RouteParts): void {
     return id;
   }
 
-  /** Known before the file is read. */
-  async function refuseClosedWeb(leaderboard: string, caller: Caller): Promise<void> {
+  /** Known before the file is read. Returns the board's id. */
+  async function enterToSubmit(leaderboard: string, caller: Caller): Promise<number> {
     const board = await enterBoard(sql, leaderboard, caller);
     if (board.visibility === 'closed' && caller.by === 'web') {
       throw new Refusal(403, 'closed-leaderboard', 'Closed leaderboards only accept submissions via CLI');
     }
+    return board.id;
   }
 
   async function acceptance(id: number, gpu: string): Promise<z.infer<typeof accepted>> {
