@@ -10,7 +10,7 @@ import {
 } from 'discord.js';
 import type { Sql } from '../../src/db/client.ts';
 import { listLeaderboards } from '../../src/db/leaderboards.ts';
-import { findRejudge, listRejudges } from '../../src/db/rejudges.ts';
+import { listRejudges } from '../../src/db/rejudges.ts';
 import { type CommandContext, viewerOf } from '../../src/discord/command.ts';
 import { completeLeaderboard } from '../../src/discord/leaderboard-choices.ts';
 import { UserError } from '../../src/domain/errors.ts';
@@ -124,8 +124,7 @@ async function plan(interaction: ChatInputCommandInteraction, context: CommandCo
     since: options.getString('since'),
     outdatedOnly: options.getBoolean('outdated') ?? false,
   };
-  const id = await requestRejudge(context.sql, wish, interaction.user.id);
-  await context.record.note(context.sql, { subject: `rejudge ${id}`, after: { ...wish } });
+  const id = await requestRejudge(context.sql, wish, interaction.user.id, context.record);
   await show(interaction, context, id);
 }
 
@@ -138,8 +137,7 @@ async function planBoard(
   const board = (await listLeaderboards(context.sql)).find((item) => item.id === leaderboardId);
   if (!board) throw new UserError('choice-expired');
   const wish = { leaderboard: board.name, top: null, userId: null, since: null, outdatedOnly: true };
-  const id = await requestRejudge(context.sql, wish, interaction.user.id);
-  await context.record.note(context.sql, { subject: `rejudge ${id}`, after: wish });
+  const id = await requestRejudge(context.sql, wish, interaction.user.id, context.record);
   // The answer to the sync stays: other boards may have their buttons on it.
   const message = await messageOf(context.sql, id);
   await interaction.followUp({ ...message, flags: MessageFlags.Ephemeral });
@@ -151,18 +149,12 @@ async function act(
   action: string,
   id: number,
 ): Promise<void> {
+  const { sql, record } = context;
   const by = interaction.user.id;
-  const before = await findRejudge(context.sql, id);
-  if (action === 'begin') await beginRejudge(context.sql, id);
-  else if (action === 'apply') await confirmRejudge(context.sql, id, by);
-  else if (action === 'cancel') await dropRejudge(context.sql, id, by);
+  if (action === 'begin') await beginRejudge(sql, id, record);
+  else if (action === 'apply') await confirmRejudge(sql, id, by, record);
+  else if (action === 'cancel') await dropRejudge(sql, id, by, record);
   else throw new UserError('choice-expired');
-  const after = await findRejudge(context.sql, id);
-  await context.record.note(context.sql, {
-    subject: `rejudge ${id}`,
-    before: before && { status: before.status },
-    after: after && { status: after.status },
-  });
   await show(interaction, context, id);
 }
 

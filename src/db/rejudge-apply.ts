@@ -7,9 +7,11 @@
  * Lock order: the rejudge's row, the submissions by number, the board's entries.
  */
 import type { Place, PlaceChange } from '../domain/rejudge.ts';
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { refreshEntries } from './ranking.ts';
 import { lockRejudge } from './rejudge-settle.ts';
+import { stepOf } from './rejudges.ts';
 import { lockBestEntries } from './settle.ts';
 
 /** What the board would look like with the verdicts so far. Changes nothing. Null when there is no such rejudge. */
@@ -33,7 +35,12 @@ class Undo extends Error {
 }
 
 /** ready -> applied. Null when it was not ready, or when the board's task judges by something else by now. */
-export async function applyRejudge(sql: Sql, id: number, endedBy: string): Promise<PlaceChange[] | null> {
+export async function applyRejudge(
+  sql: Sql,
+  id: number,
+  endedBy: string,
+  record?: ChangeRecord,
+): Promise<PlaceChange[] | null> {
   return sql.begin(async (tx) => {
     const rejudge = await lockRejudge(tx, id);
     if (rejudge?.status !== 'ready') return null;
@@ -52,6 +59,7 @@ export async function applyRejudge(sql: Sql, id: number, endedBy: string): Promi
     await tx`
       update hotlap.rejudges set status = 'applied', ended_at = now(), ended_by = ${endedBy} where id = ${id}`;
     await keepPlaces(tx, id, changes);
+    await record?.note(tx, stepOf(id, 'ready', 'applied'));
     return changes;
   });
 }

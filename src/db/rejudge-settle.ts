@@ -1,5 +1,6 @@
 /** What follows from the end of a rejudge's jobs: new verdicts beside the old ones, and the rejudge's own status. */
 import { standingOf } from '../domain/rank.ts';
+import type { RejudgeStatus } from '../domain/rejudge.ts';
 import type { Db } from './client.ts';
 import { jobStanding, type SettledJob } from './settle.ts';
 
@@ -7,8 +8,8 @@ import { jobStanding, type SettledJob } from './settle.ts';
 export async function lockRejudge(
   tx: Db,
   rejudgeId: number,
-): Promise<{ status: string; leaderboardId: number } | null> {
-  const [row] = await tx<{ status: string; leaderboardId: number }[]>`
+): Promise<{ status: RejudgeStatus; leaderboardId: number } | null> {
+  const [row] = await tx<{ status: RejudgeStatus; leaderboardId: number }[]>`
     select status, leaderboard_id as "leaderboardId" from hotlap.rejudges where id = ${rejudgeId} for update`;
   return row ?? null;
 }

@@ -9,8 +9,11 @@
  *
  * A board has one at a time. Lock order: the rejudge's row, then its jobs.
  */
+
+import type { ChangeNote } from '../domain/audit.ts';
 import { rejudgePriority } from '../domain/job.ts';
-import type { RejudgeEntry, RejudgeScope, RejudgeView } from '../domain/rejudge.ts';
+import type { RejudgeEntry, RejudgeScope, RejudgeStatus, RejudgeView } from '../domain/rejudge.ts';
+import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { notifyJobs } from './jobs.ts';
 import { finishRejudge, lockRejudge } from './rejudge-settle.ts';
@@ -22,6 +25,7 @@ import { finishRejudge, lockRejudge } from './rejudge-settle.ts';
 export async function planRejudge(
   sql: Sql,
   wish: { leaderboardId: number; scope: RejudgeScope; requestedBy: string },
+  note?: (tx: Db, id: number) => Promise<void>,
 ): Promise<{ id: number } | { open: number } | null> {
   return sql.begin(async (tx) => {
     // One at a time for each board: also two who press the same button.
@@ -49,9 +53,12 @@ export async function planRejudge(
           select lower(g.gpu_type) from hotlap.leaderboard_gpus g where g.leaderboard_id = ${wish.leaderboardId})
         and ${inScope(tx, wish.leaderboardId, wish.scope)}
       returning submission_id`;
-    if (chosen.length > 0) return { id: rejudge.id };
-    await tx`delete from hotlap.rejudges where id = ${rejudge.id}`;
-    return null;
+    if (chosen.length === 0) {
+      await tx`delete from hotlap.rejudges where id = ${rejudge.id}`;
+      return null;
+    }
+    await note?.(tx, rejudge.id);
+    return { id: rejudge.id };
   });
 }
 
@@ -81,7 +88,7 @@ function inScope(db: Db, leaderboardId: number, scope: RejudgeScope) {
 }
 
 /** planned -> running: the jobs go to the end of the queue. False when it was not planned. */
-export async function startRejudge(sql: Sql, id: number): Promise<boolean> {
+export async function startRejudge(sql: Sql, id: number, record?: ChangeRecord): Promise<boolean> {
   return sql.begin(async (tx) => {
     const rows = await tx`
       update hotlap.rejudges set status = 'running', started_at = now()
@@ -99,14 +106,25 @@ export async function startRejudge(sql: Sql, id: number): Promise<boolean> {
       cross join (values (false), (true)) kind (secret)
       where e.rejudge_id = ${id} order by s.id, e.gpu_type, kind.secret`;
     await notifyJobs(tx);
+    await record?.note(tx, stepOf(id, 'planned', 'running'));
     return true;
   });
 }
 
+/** For the audit log. */
+export function stepOf(id: number, before: RejudgeStatus, after: RejudgeStatus): ChangeNote {
+  return { subject: `rejudge ${id}`, before: { status: before }, after: { status: after } };
+}
+
 /** planned | running | ready -> cancelled. What runs on boxes is ended. False when it was closed already. */
-export async function cancelRejudge(sql: Sql, id: number, endedBy: string): Promise<boolean> {
+export async function cancelRejudge(
+  sql: Sql,
+  id: number,
+  endedBy: string,
+  record?: ChangeRecord,
+): Promise<boolean> {
   return sql.begin(async (tx) => {
-    await lockRejudge(tx, id);
+    const before = await lockRejudge(tx, id);
     const rows = await tx`
       update hotlap.rejudges set status = 'cancelled', ended_at = now(), ended_by = ${endedBy}
       where id = ${id} and status in ('planned', 'running', 'ready') returning id`;
@@ -118,6 +136,7 @@ export async function cancelRejudge(sql: Sql, id: number, endedBy: string): Prom
       update hotlap.jobs set cancel_requested_at = now()
       where rejudge_id = ${id} and status in ('leased', 'running') returning id`;
     for (const job of stopping) await tx`select pg_notify('hotlap_cancel', ${String(job.id)})`;
+    if (before) await record?.note(tx, stepOf(id, before.status, 'cancelled'));
     return true;
   });
 }

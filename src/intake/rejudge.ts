@@ -2,6 +2,7 @@
  * Judging submissions again, from the wish to the board: plan, start, look, then apply or cancel. Whatever door asks,
  * it is these functions; each throws UserError with what to do.
  */
+import type { ChangeRecord } from '../db/audit.ts';
 import type { Db, Sql } from '../db/client.ts';
 import { findLeaderboard, listLeaderboards } from '../db/leaderboards.ts';
 import { applyRejudge, listAppliedPlaces, previewRejudge } from '../db/rejudge-apply.ts';
@@ -34,14 +35,23 @@ export interface RejudgeWish {
 }
 
 /** Stores the choice without running anything, and returns its number. `by`: the account that asks. */
-export async function requestRejudge(sql: Sql, wish: RejudgeWish, by: string): Promise<number> {
+export async function requestRejudge(
+  sql: Sql,
+  wish: RejudgeWish,
+  by: string,
+  record?: ChangeRecord,
+): Promise<number> {
   const scope = chooseScope(wish, new Date());
   const board = await findLeaderboard(sql, wish.leaderboard);
   if (!board) {
     const open = (await listLeaderboards(sql)).map((item) => item.name).join(', ') || 'none';
     throw new UserError('unknown-leaderboard', { leaderboard: wish.leaderboard, open });
   }
-  const planned = await planRejudge(sql, { leaderboardId: board.id, scope, requestedBy: by });
+  const planned = await planRejudge(
+    sql,
+    { leaderboardId: board.id, scope, requestedBy: by },
+    async (tx, id) => record?.note(tx, { subject: `rejudge ${id}`, after: { ...wish } }),
+  );
   if (planned === null) {
     const text = scopeText(scope, () => 'that user');
     throw new UserError('rejudge-empty', { leaderboard: board.name, scope: text });
@@ -51,9 +61,9 @@ export async function requestRejudge(sql: Sql, wish: RejudgeWish, by: string): P
 }
 
 /** Puts the jobs of a planned rejudge at the end of the queue. */
-export async function beginRejudge(sql: Sql, id: number): Promise<void> {
+export async function beginRejudge(sql: Sql, id: number, record?: ChangeRecord): Promise<void> {
   const rejudge = await getRejudge(sql, id);
-  if (!(await startRejudge(sql, id)))
+  if (!(await startRejudge(sql, id, record)))
     throw new UserError('rejudge-state', { id, status: rejudge.status, action: 'started' });
 }
 
@@ -93,9 +103,9 @@ async function loadChanges(sql: Sql, rejudge: RejudgeView): Promise<PlaceChange[
 }
 
 /** Makes the new verdicts the board's, in one transaction. */
-export async function confirmRejudge(sql: Sql, id: number, by: string): Promise<void> {
+export async function confirmRejudge(sql: Sql, id: number, by: string, record?: ChangeRecord): Promise<void> {
   const rejudge = await getRejudge(sql, id);
-  if (rejudge.status === 'ready' && (await applyRejudge(sql, id, by))) return;
+  if (rejudge.status === 'ready' && (await applyRejudge(sql, id, by, record))) return;
   const now = await getRejudge(sql, id);
   const { leaderboard, version, status } = now;
   if (status === 'ready') throw new UserError('rejudge-outdated', { id, leaderboard, version });
@@ -103,9 +113,9 @@ export async function confirmRejudge(sql: Sql, id: number, by: string): Promise<
 }
 
 /** Leaves the board as it is. What still runs is ended; the verdicts so far stay readable. */
-export async function dropRejudge(sql: Sql, id: number, by: string): Promise<void> {
+export async function dropRejudge(sql: Sql, id: number, by: string, record?: ChangeRecord): Promise<void> {
   const { status } = await getRejudge(sql, id);
-  if (!(await cancelRejudge(sql, id, by)))
+  if (!(await cancelRejudge(sql, id, by, record)))
     throw new UserError('rejudge-state', { id, status, action: 'cancelled' });
 }
 

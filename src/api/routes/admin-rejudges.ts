@@ -1,6 +1,8 @@
 /** For organisers: ranked submissions judged again by the present version of their task. Nothing moves on the board unseen. */
 import { z } from 'zod';
-import { findRejudge, listRejudges } from '../../db/rejudges.ts';
+import type { ChangeRecord } from '../../db/audit.ts';
+import type { Sql } from '../../db/client.ts';
+import { listRejudges } from '../../db/rejudges.ts';
 import { type PlaceChange, type RejudgeView, scopeText, type Verdict } from '../../domain/rejudge.ts';
 import {
   beginRejudge,
@@ -82,8 +84,14 @@ const steps = {
     summary: 'Put the jobs of a plan into the queue, behind everything else',
     take: beginRejudge,
   },
-  apply: { summary: 'Make the new verdicts those of the board', take: confirmRejudge },
-  cancel: { summary: 'End a rejudge and leave the board as it is', take: dropRejudge },
+  apply: {
+    summary: 'Make the new verdicts those of the board',
+    take: (sql: Sql, id: number, record: ChangeRecord) => confirmRejudge(sql, id, record.actor.id, record),
+  },
+  cancel: {
+    summary: 'End a rejudge and leave the board as it is',
+    take: (sql: Sql, id: number, record: ChangeRecord) => dropRejudge(sql, id, record.actor.id, record),
+  },
 } as const;
 
 export function adminRejudgeRoutes(server: Server, { sql, guards }: RouteParts): void {
@@ -115,8 +123,7 @@ export function adminRejudgeRoutes(server: Server, { sql, guards }: RouteParts):
       const { top = null, user_id: userId = null, since = null, outdated_only: outdatedOnly } = request.body;
       const wish = { leaderboard: request.params.leaderboard, top, userId, since, outdatedOnly };
       const record = recordOf(request);
-      const id = await requestRejudge(sql, wish, record.actor.id);
-      await record.note(sql, { subject: `rejudge ${id}`, after: wish });
+      const id = await requestRejudge(sql, wish, record.actor.id, record);
       return bodyOf(await rejudgeReport(sql, id));
     },
   );
@@ -159,15 +166,8 @@ export function adminRejudgeRoutes(server: Server, { sql, guards }: RouteParts):
       async (request) => {
         const id = knownId(request.params.id);
         const record = recordOf(request);
-        const before = await findRejudge(sql, id);
-        await take(sql, id, record.actor.id);
-        const report = await rejudgeReport(sql, id);
-        await record.note(sql, {
-          subject: `rejudge ${id}`,
-          before: before && { status: before.status },
-          after: { status: report.rejudge.status },
-        });
-        return bodyOf(report);
+        await take(sql, id, record);
+        return bodyOf(await rejudgeReport(sql, id));
       },
     );
   }
