@@ -47,8 +47,16 @@ function prepare(): void {
     const path = resolve(`@expo-google-fonts/inter/${file}`);
     if (GlobalFonts.registerFromPath(path, FONT) === null) throw new Error(`the font ${path} cannot be used`);
   }
-  // echarts measures text on a canvas of its own.
-  setPlatformAPI({ createCanvas: () => createCanvas(32, 32) as never });
+  // echarts measures text on a canvas of its own. Where it breaks lines it begins with the character NUL, which this one
+  // takes for no text at all.
+  const ruler = createCanvas(1, 1).getContext('2d');
+  setPlatformAPI({
+    createCanvas: () => createCanvas(32, 32) as never,
+    measureText(text, font) {
+      if (font) ruler.font = font;
+      return { width: ruler.measureText(text.replaceAll('\0', ' ')).width };
+    },
+  });
   isPrepared = true;
 }
 
