@@ -144,13 +144,13 @@ async function show(interaction: ChatInputCommandInteraction, context: CommandCo
   await interaction.editReply(message);
 }
 
-/** Throws UserError for what is no time, or none in the past. */
+/** To the second, as buttons carry it: every page is of the same moment. Throws UserError for what is no time in the past. */
 function momentIn(text: string | null): Date | null {
   if (text === null) return null;
   const now = new Date();
   const at = parseSince(text, now);
   if (at === null || at > now) throw new UserError('bad-since', { since: text });
-  return at;
+  return new Date(Math.floor(at.getTime() / 1000) * 1000);
 }
 
 async function picture(

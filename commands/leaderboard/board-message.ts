@@ -10,6 +10,7 @@ import {
   listRankChanges,
   listTracks,
 } from '../../src/db/board.ts';
+import { findKeptMoment, isKeptDaily } from '../../src/db/board-history.ts';
 import type { Sql } from '../../src/db/client.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { findTrackUnit } from '../../src/db/ranking.ts';
@@ -29,7 +30,8 @@ export async function boardMessage(
   wanted: { track: string; page: number; asOf: Date | null },
   userId: string,
 ) {
-  const { track: gpuType, asOf } = wanted;
+  const { track: gpuType } = wanted;
+  const asOf = wanted.asOf && (await findKeptMoment(sql, wanted.asOf));
   const key = { leaderboardId: board.id, gpuType, scoreAscending: board.scoreAscending };
   const read = (page: number) =>
     listBoardEntries(sql, key, { limit: BOARD_PAGE, offset: page * BOARD_PAGE }, asOf);
@@ -40,7 +42,10 @@ export async function boardMessage(
     page = lastPage;
     ({ entries, total } = await read(page));
   }
-  const changes = await listRankChanges(sql, key, entries, asOf ?? new Date());
+  const now = new Date();
+  // Where weeks are kept, nobody knows who moved in a day.
+  const isKnown = asOf === null || isKeptDaily(asOf, now);
+  const changes = isKnown ? [...(await listRankChanges(sql, key, entries, asOf ?? now))] : [];
   const asOfS = asOf === null ? '' : Math.floor(asOf.getTime() / 1000);
   const customId = (track: string, to: number) => `leaderboard:${userId}:${board.id}:${track}:${to}:${asOfS}`;
   const rows = pageButtons(page, lastPage, (to) => customId(gpuType, to));
@@ -64,7 +69,7 @@ export async function boardMessage(
     unit: await findTrackUnit(sql, board, gpuType),
     asOf,
     entries,
-    changes: new Map([...changes].map(([user, change]) => [user, change.day])),
+    changes: new Map(changes.map(([user, change]) => [user, change.day])),
     total,
     version: board.version,
     // Of what stood then, by a task that may have been another, nothing is compared with the task of now.

@@ -111,9 +111,10 @@ describe('a board with a rule', () => {
     );
     expect(textOf(shape)).toContain('As it was <t:');
     expect(textOf(shape)).not.toContain(`#${newest}`);
-    expect(textOf(await ask(first, '/leaderboard show', { name: 'lab', as_of: '60d' }))).toContain(
-      'Nobody was ranked here then.',
-    );
+    // Of such a time a midnight is kept, and said to be what is shown.
+    const old = textOf(await ask(first, '/leaderboard show', { name: 'lab', as_of: '60d' }));
+    expect(old).toContain('Nobody was ranked here then.');
+    expect(Number(/As it was <t:(\d+):f>/.exec(old)?.[1]) % 86_400).toBe(0);
     for (const asOf of ['2099-01-01', 'soon']) {
       await first.slash('/leaderboard show', { name: 'lab', as_of: asOf });
       const refused = (seen: APIMessage) => textOf(seen).includes(`${asOf} is no time in the past.`);
