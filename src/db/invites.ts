@@ -1,5 +1,6 @@
 /** Closed boards: who may enter, and the codes that let people in. A code is good for one person, and for all its boards. */
 import { randomBytes } from 'node:crypto';
+import { UserError } from '../domain/errors.ts';
 import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { saveUser } from './users.ts';
@@ -48,7 +49,7 @@ export async function holdBoard(tx: Db, id: number): Promise<void> {
   await tx`select from hotlap.leaderboards where id = ${id} for share`;
 }
 
-/** Whether it was another one before; null when there is no such board. */
+/** Whether it was another one before; null when there is no such board. @throws UserError where a composite would leak it */
 export async function setVisibility(
   sql: Sql,
   name: string,
@@ -62,6 +63,11 @@ export async function setVisibility(
     if (board.visibility === visibility) return { changed: false };
     await tx`
       update hotlap.leaderboards set visibility = ${visibility}, updated_at = now() where id = ${board.id}`;
+    const leak = await findClosedMember(tx, board.id);
+    if (leak) {
+      const { composite, host, member } = leak;
+      throw new UserError('closed-in-composite', { composite, host, member });
+    }
     await record.note(tx, {
       subject: `leaderboard ${board.name}`,
       before: { visibility: board.visibility },
@@ -69,6 +75,21 @@ export async function setVisibility(
     });
     return { changed: true };
   });
+}
+
+/** Where a composite that everybody sees would show entries of a closed board, and this board is one of the two. */
+async function findClosedMember(
+  db: Db,
+  leaderboardId: number,
+): Promise<{ composite: string; host: string; member: string } | null> {
+  const [row] = await db<{ composite: string; host: string; member: string }[]>`
+    select m.track as composite, h.name as host, l.name as member
+    from hotlap.composite_members m
+    join hotlap.leaderboards h on h.id = m.leaderboard_id
+    join hotlap.leaderboards l on l.id = m.member_leaderboard_id
+    where h.visibility = 'public' and l.visibility = 'closed' and ${leaderboardId} in (h.id, l.id)
+    order by h.name, m.track, l.name limit 1`;
+  return row ?? null;
 }
 
 /** `count` codes, each for all of the boards: 22 characters that no URL needs to escape, 128 random bits. */

@@ -45,6 +45,12 @@ export const organiserErrors = {
     text: '`{leaderboard}` comes from the set `{set}`.',
     next: 'Nothing was read. `/admin problems sync` brings a whole set up to date, and shows what changes first.',
   },
+  'closed-in-composite': {
+    status: 409,
+    text: 'The composite `{composite}` of `{host}`, which everybody sees, takes in `{member}`, which would be closed.',
+    next: 'Nothing was changed. Leave it out of that composite first: `/admin leaderboard ranking leaderboard:{host}`.',
+    nextHttp: 'Nothing was changed. Leave it out of that composite first.',
+  },
   'bad-moment': {
     status: 400,
     text: '“{text}” is no time that Hotlap understands.',

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findOwnEntry, listBoardEntries, listTracks } from '../../src/db/board.ts';
 import { deleteSubmission } from '../../src/db/deletion.ts';
+import { setVisibility } from '../../src/db/invites.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { listMeasurements } from '../../src/db/measurements.ts';
 import { findTrackUnit, refreshEntries } from '../../src/db/ranking.ts';
@@ -174,6 +175,13 @@ describe('a rule', () => {
     const there = await ranked(other, { user: one, score: 8 });
     expect(await linesOf(board, 'series')).toEqual([[1, there, 7]]);
     expect(await findReason(database.sql, key, one.id)).toBe(null);
+    // Nor does a closed board show its entries by way of one that everybody sees.
+    const close = (name: string) => setVisibility(database.sql, name, 'closed', testRecord());
+    await expect(close(other.name)).rejects.toMatchObject({ code: 'closed-in-composite' });
+    await close(board.name);
+    await close(other.name);
+    const open = setVisibility(database.sql, board.name, 'public', testRecord());
+    await expect(open).rejects.toMatchObject({ code: 'closed-in-composite' });
     const turned = await draftRule(database.sql, other.name, '{direction: higher}');
     expect('faults' in turned && turned.faults.join()).toContain(
       `The composite \`series\` of \`${board.name}\``,
