@@ -117,9 +117,9 @@ export async function ownPlace(
   const [total, unit, changes] = await Promise.all([
     countBoardEntries(sql, key, null),
     findTrackUnit(sql, board, track),
-    listRankChanges(sql, key, [{ userId, rank: entry.rank }], new Date()),
+    listRankChanges(sql, key, [entry], new Date()),
   ]);
-  const moved = changes.get(userId) ?? { day: 0, week: 0 };
+  const moved = changes.get(entry.userId) ?? { day: 0, week: 0 };
   return ownPlaceEmbed({ ...about, entry: { ...entry, total, unit, ...moved }, reason: null });
 }
 

@@ -89,7 +89,8 @@ export async function findSubmissionView(
   const [row] = await db<Omit<SubmissionView, 'gpus'>[]>`
     select s.id, s.user_id as "userId", u.name as "userName", coalesce(l.name, ${NO_BOARD}) as leaderboard,
       s.file_name as "fileName", s.mode, s.status, s.reason, s.official, s.created_at as "createdAt",
-      s.finished_at as "finishedAt", v.score_unit as "scoreUnit"
+      s.finished_at as "finishedAt", v.score_unit as "scoreUnit",
+      (select t.name from hotlap.teams t where t.id = hotlap.team_on(s.leaderboard_id, s.user_id)) as "teamName"
     from hotlap.submissions s
     join hotlap.users u on u.id = s.user_id
     left join hotlap.leaderboards l on l.id = s.leaderboard_id

@@ -25,6 +25,11 @@ export const judgingErrors = {
     text: 'Submission #{id} is your own.',
     next: 'Leave it to another judge.',
   },
+  'team-submission': {
+    status: 403,
+    text: 'Submission #{id} is of your own team, {team}.',
+    next: 'Leave it to another judge.',
+  },
   'not-to-judge': {
     status: 409,
     text: 'Submission #{id} cannot be scored: only ranked ones can that have run to their end (this one is {status}).',

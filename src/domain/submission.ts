@@ -89,6 +89,8 @@ export interface SubmissionView {
   id: number;
   userId: string;
   userName: string;
+  /** For which it counts there; null or left out: for its owner alone. */
+  teamName?: string | null;
   /** Or NO_BOARD. */
   leaderboard: string;
   fileName: string;

@@ -17,11 +17,12 @@ export function announcementEmbed(view: SubmissionView): APIEmbed {
         : formatScore(gpu.publicScore, view.scoreUnit);
       return `**${gpu.gpuType}** ${score} · ${place}${unsafe}`;
     });
+  const team = view.teamName ? ` for **${plain(view.teamName)}**` : '';
   return {
     color: colours.good,
     description: cut(
       [
-        `<@${view.userId}> is ranked on **${plain(view.leaderboard)}** with submission #${view.id}`,
+        `<@${view.userId}> is ranked on **${plain(view.leaderboard)}**${team} with submission #${view.id}`,
         ...lines,
       ].join('\n'),
       4096,

@@ -15,6 +15,9 @@ export interface OwnPlace {
     rank: number;
     total: number;
     submissionId: number;
+    userId: string;
+    /** Whose place it is; null or left out: one's own. */
+    team?: { name: string } | null;
     /** Null where scores are not shown. */
     score: number | null;
     unit: string;
@@ -32,15 +35,17 @@ export function ownPlaceEmbed({ leaderboard, track, minimumRuns, entry, reason }
     const lines = reason ? reasonLines(reason) : ['You have just come onto it: ask again.'];
     return { title, color: colours.waiting, description: lines.join('\n') };
   }
+  const { team, userId } = entry;
+  const [by, whose] = team ? [` of <@${userId}> for **${plain(team.name)}**`, 'your team’s'] : ['', 'yours'];
   const score = entry.score === null ? '' : ` with **${formatScore(entry.score, entry.unit)}**`;
   return {
     title,
     color: colours.running,
     description: [
-      `Number **${entry.rank}** of ${entry.total}${score}, by #${entry.submissionId}.`,
+      `Number **${entry.rank}** of ${entry.total}${score}, by #${entry.submissionId}${by}.`,
       `${changeText(entry.day)} since 24 hours ago, ${changeText(entry.week)} since 7 days ago.`,
       ...(entry.provisional
-        ? [`Provisional until there are ${minimumRuns} ranked runs of yours there: send the file again.`]
+        ? [`Provisional until there are ${minimumRuns} ranked runs of ${whose} there: send the file again.`]
         : []),
     ].join('\n'),
   };

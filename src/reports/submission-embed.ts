@@ -32,8 +32,9 @@ const FOOTER_CHARS = 100;
 /** `runs`, where given, add the benchmark times of the public run. */
 export function submissionEmbed(view: SubmissionView, runs: RunView[] = []): APIEmbed {
   const { title, colour } = headline(view);
+  const by = view.teamName ? ` by <@${view.userId}> for **${plain(view.teamName)}**` : '';
   const description = [
-    `${code(view.fileName)} on **${plain(view.leaderboard)}**, mode **${modeLabels[view.mode]}**, sent ${timestamp(view.createdAt, 'R')}`,
+    `${code(view.fileName)} on **${plain(view.leaderboard)}**, mode **${modeLabels[view.mode]}**, sent ${timestamp(view.createdAt, 'R')}${by}`,
     ...notes(view),
   ].join('\n');
   const gpus = view.gpus.slice(0, MAX_GPUS);

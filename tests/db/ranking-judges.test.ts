@@ -7,6 +7,7 @@ import { judgeSubmission } from '../../src/intake/judging.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { boardLines, type Person, rankedSubmission, setRule } from './ranking-scene.ts';
 import { makeBoard, makeBox, makeUser, submit } from './scene.ts';
+import { makeTeam } from './team-scene.ts';
 
 let database: TestDatabase;
 let boxId: number;
@@ -107,6 +108,9 @@ describe('human scores', () => {
     expect(await refusal(judge(plain, 0.5))).toBe('no-scorers');
     expect(await refusal(judge(9_000_000, 0.5))).toBe('unknown-submission');
     expect(await refusal(judge(submissionId, 0.5, 'clarity', owner))).toBe('own-submission');
+    const mate = makeUser();
+    await makeTeam(database.sql, [owner, mate]);
+    expect(await refusal(judge(submissionId, 0.5, 'clarity', mate))).toBe('team-submission');
     const wordless = { submissionId, scorer: 'clarity', value: 1, reason: ' ' };
     expect(await refusal(judgeSubmission(database.sql, wordless, makeUser()))).toBe('score-reason');
     expect(await listReviews(database.sql, submissionId)).toEqual([]);

@@ -113,6 +113,12 @@ describe('a team', () => {
     expect(await read(mira, '/submissions show', { id: ofMira.id })).toContain(
       `submission #${ofTomas.id} of a team mate is better`,
     );
+    await mira.press(await say(mira, '/leaderboard show', { name: 'lab' }), 'My place');
+    const mine = await mira.waitForMessage(
+      (message) => textOf(message).includes('Your place on lab'),
+      TIMEOUT,
+    );
+    expect(textOf(mine)).toContain(`by #${ofTomas.id} of <@${tomas.id}> for **Warp Drive**`);
     const page = (await api(kenji, '/submissions/lab/CPU')).json();
     expect(page).toMatchObject([
       { rank: 1, user_id: tomas.id, user_name: 'Warp Drive (tomas)', submission_id: ofTomas.id },
@@ -134,6 +140,7 @@ describe('a team', () => {
       `compare-${ofMira.id}-${ofTomas.id}.diff`,
     );
     expect((await api(tomas, `/user/submissions/${ofMira.id}`)).json()).toMatchObject({ id: ofMira.id });
+    expect((await api(tomas, `/runs/${ofMira.id}`)).json().own.code).toContain(MARK);
     // Seeing is not doing.
     expect(await read(mira, '/submissions cancel', { id: ofTomas.id })).toContain('belongs to somebody else');
   });
@@ -145,6 +152,7 @@ describe('a team', () => {
       'somebody else',
     );
     expect((await api(kenji, `/user/submissions/${ofMira.id}`)).status).toBe(403);
+    expect((await api(kenji, `/runs/${ofMira.id}`)).json().own).toBeNull();
     const [{ secret } = { secret: 0 }] = await running.app.sql<{ secret: number }[]>`
       select secret_score as secret from hotlap.submission_scores where submission_id = ${ofMira.id}`;
     const own = /in_12_ms/;

@@ -12,6 +12,7 @@ import {
   runOrders,
 } from '../../db/runs.ts';
 import { findSubmissionCode, findSubmissionView, listRuns } from '../../db/submissions.ts';
+import { isSharedWith } from '../../db/teams.ts';
 import { UserError } from '../../domain/errors.ts';
 import { modes, submissionStatuses } from '../../domain/submission.ts';
 import { judgeSubmission } from '../../intake/judging.ts';
@@ -122,7 +123,8 @@ export function runRoutes(server: Server, { sql, guards, limits, reportReads }: 
       onRequest: [guards.viewer, limits.read],
       schema: {
         ...open,
-        summary: 'One run with its stages; the owner and organisers also see code, outputs and all scores',
+        summary:
+          'One run with its stages; its owner, team mates who share, and organisers also see code, outputs and all scores',
         params,
         response: { 200: runDetail, ...failures },
       },
@@ -132,7 +134,10 @@ export function runRoutes(server: Server, { sql, guards, limits, reportReads }: 
       const id = knownId(request.params.id);
       const run = await findRun(sql, viewer, id);
       if (!run) throw new UserError('unknown-run', { id: request.params.id });
-      const isPrivate = viewer.isAdmin || viewer.userId === run.userId;
+      const isPrivate =
+        viewer.isAdmin ||
+        viewer.userId === run.userId ||
+        (viewer.userId !== null && (await isSharedWith(sql, id, viewer.userId)));
       const runs = await listRuns(sql, id, isPrivate);
       if (!isPrivate)
         return { ...itemBody(run), stages: publicStages(runs, run.scores), own: null, organiser: null };
