@@ -86,6 +86,12 @@ describe('a team', () => {
       { rank: 2, user_id: eve.id, user_name: eve.name },
     ]);
 
+    // The website lists whoever has a score there.
+    const scored = await database.sql<{ id: number }[]>`
+      select submission_id as id from leaderboard.runs
+      where score is not null and submission_id = any(${[ofAnn, ofBob, ofEve]}) order by score`;
+    expect(scored.map((run) => run.id)).toEqual([ofBob, ofEve]);
+
     // The team's place is the team's, whoever holds it.
     await ageHistory(database.sql, board.id, 30);
     const better = await ranked(board, { user: ann, score: 0.5 });

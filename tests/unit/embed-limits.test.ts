@@ -6,6 +6,7 @@ import { UserError } from '../../src/domain/errors.ts';
 import { notRanked, type ReasonCode, reasons } from '../../src/domain/not-ranked.ts';
 import type { RankingRule } from '../../src/domain/ranking-rule.ts';
 import type { Task } from '../../src/domain/task.ts';
+import { TEAM_NAME_CHARS } from '../../src/domain/team.ts';
 import { announcementEmbed } from '../../src/reports/announcement.ts';
 import { BOARD_PAGE, boardEmbed, boardListEmbed, taskEmbed } from '../../src/reports/board-embed.ts';
 import { boxListEmbed } from '../../src/reports/box-embed.ts';
@@ -13,7 +14,11 @@ import { noticeEmbed, refusalEmbed } from '../../src/reports/notice-embed.ts';
 import { ownPlaceEmbed } from '../../src/reports/own-place-embed.ts';
 import { submissionEmbed } from '../../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../../src/reports/submission-list-embed.ts';
+import { TEAM_LIST, teamEmbed, teamInviteEmbed, teamListEmbed } from '../../src/reports/team-embed.ts';
 import { nastyText, runsOf, submissionView } from './nasty-views.ts';
+
+/** As it is written, the underscores escaped. */
+const longestTeam = `a${'_'.repeat(TEAM_NAME_CHARS - 1)}`;
 
 function texts(embed: APIEmbed): string[] {
   const fields = (embed.fields ?? []).flatMap((field) => [field.name, field.value]);
@@ -105,6 +110,32 @@ describe('an embed fits into Discord’s limits', () => {
     );
   });
 
+  it('of teams', () => {
+    const long = { id: '9'.repeat(20), at: new Date('2026-07-01') };
+    const people = Array.from({ length: 50 }, () => ({ userId: long.id, userName: 'x', joinedAt: long.at }));
+    const team = { id: 1, name: longestTeam, founderId: long.id, createdAt: long.at, sharedSince: long.at };
+    const place = { leaderboard: '_'.repeat(100), gpuType: '*'.repeat(100), rank: 1e9, submissionId: 1e15 };
+    const embed = teamEmbed({
+      team,
+      members: people,
+      places: people.slice(0, 10).map(({ userId }) => ({ ...place, userId })),
+      invited: people.slice(0, 10).map(({ userId }) => ({ userId, invitedAt: long.at })),
+      rules: { maxMembers: 50, waitDays: 365 },
+    });
+    expectFits(embed);
+    // Whole lines, and how many there are beyond them.
+    expect(embed.fields?.[0]?.value).toMatch(/<t:\d+:d>\nand \d+ more$/);
+    expectFits(teamInviteEmbed(team, long.id));
+    const teams = Array.from({ length: TEAM_LIST }, () => ({
+      ...team,
+      founderName: '*'.repeat(32),
+      members: 50,
+    }));
+    const list = teamListEmbed({ teams, total: 1e9, page: 7 }, { maxMembers: 50, waitDays: 365 });
+    expectFits(list);
+    expect(list.description?.split('\n')).toHaveLength(TEAM_LIST);
+  });
+
   it('of an announcement', () => {
     fc.assert(
       fc.property(submissionView, (view) => {
@@ -129,6 +160,7 @@ describe('an embed fits into Discord’s limits', () => {
       provisional: fc.boolean(),
       achievedAt: fc.constant(new Date('2026-07-01')),
       oldVersion: fc.constantFrom(null, 1, 123_456),
+      team: fc.constantFrom(null, { id: 1, name: longestTeam }),
     });
     const page = fc.record({
       leaderboard: fc.stringMatching(/^[A-Za-z0-9_.-]{1,100}$/),

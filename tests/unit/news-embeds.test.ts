@@ -68,6 +68,20 @@ describe('a podium', () => {
     expect(lines([], [web])[1]).toBe('🥇 **a\\_b** **—**');
   });
 
+  it('has a team as one, whichever of its members made the entry', () => {
+    const ofTeam = (entry: PodiumPlace): PodiumPlace => ({ ...entry, teamId: 7, teamName: 'Warp_Drive' });
+    const before = [ofTeam(place(1, '1', 1)), place(2, '2', 2)];
+    const handed = [ofTeam(place(1, '3', 0.5)), place(2, '2', 2)];
+    expect(samePlaces(before, handed)).toBe(true);
+    const passed = lines(before, [place(1, '2', 0.25), ofTeam(place(2, '3', 0.5))]);
+    expect(passed).toEqual([
+      '🏆 user 2 leads lab · H100',
+      '🥇 <@2> **250.0 ms** · ▲ from 2nd, past **Warp\\_Drive** (<@3>) by 250.0 ms (50 %)',
+      '🥈 **Warp\\_Drive** (<@3>) **500.0 ms** (+100 %) · ▼ from 1st',
+    ]);
+    expect(lines([], [ofTeam(place(1, '1', 1))])[0]).toBe('🏆 Warp\\_Drive opens lab · H100');
+  });
+
   it('is another one by its places alone', () => {
     const a = [place(1, '1', 1), place(2, '2', 2)];
     expect(samePlaces(a, [place(1, '1', 0.5), place(2, '2', 2)])).toBe(true);
