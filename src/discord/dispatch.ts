@@ -11,6 +11,7 @@ import {
   type AutocompleteInteraction,
   type ChatInputCommandInteraction,
   type Client,
+  DiscordAPIError,
   type Interaction,
   type MessageComponentInteraction,
   MessageFlags,
@@ -32,6 +33,8 @@ import {
 } from './command.ts';
 
 const MAX_CHOICES = 25;
+/** Unknown channel, message, webhook and interaction; a token that has expired. */
+const GONE = [10003, 10008, 10015, 10062, 50027];
 /** Options whose words may stand in the audit log; others can be codes or texts. */
 const TOLD_OPTIONS = ['leaderboard', 'name', 'gpu', 'mode', 'set', 'directory'];
 
@@ -39,7 +42,9 @@ export function dispatchInteractions(client: Client, commands: Command[], parts:
   const byName = new Map(commands.map((command) => [command.data.name, command]));
   client.on('interactionCreate', (interaction) => {
     void handle(interaction, byName, parts).catch((error: unknown) => {
-      parts.log.error({ error, interaction: interaction.id }, 'an interaction was not answered');
+      const { id } = interaction;
+      if (isGone(error)) parts.log.info({ error, interaction: id }, 'nobody waits for this answer any more');
+      else parts.log.error({ error, interaction: id }, 'an interaction was not answered');
     });
   });
 }
@@ -131,8 +136,14 @@ async function runCommand(
     await interaction.deferReply(ephemeral ? { flags: MessageFlags.Ephemeral } : {});
     await perform(interaction, checked, (own) => command.run(interaction, own));
   } catch (error) {
+    if (isGone(error)) throw error;
     await answerFailure(interaction, ephemeral, answerTo(error, interaction, parts));
   }
+}
+
+/** The message or its channel was deleted or dismissed meanwhile, or Discord has given the interaction up. */
+function isGone(error: unknown): boolean {
+  return error instanceof DiscordAPIError && GONE.includes(Number(error.code));
 }
 
 /** False where nothing opens. A form changes nothing before it is filled in. */
@@ -177,6 +188,7 @@ async function press(
     await interaction.deferUpdate();
     await perform(interaction, checked, async (own) => command.press?.(interaction, args, own));
   } catch (error) {
+    if (isGone(error)) throw error;
     // The message stays as it is: it may be somebody else's.
     const answer = { ...answerTo(error, interaction, parts), flags: MessageFlags.Ephemeral } as const;
     if (interaction.deferred || interaction.replied) await interaction.followUp(answer);
@@ -196,6 +208,7 @@ async function fill(
     if (!command?.fill) throw new UserError('choice-expired');
     await perform(interaction, checked, async (own) => command.fill?.(interaction, args, own));
   } catch (error) {
+    if (isGone(error)) throw error;
     await answerFailure(interaction, true, answerTo(error, interaction, parts));
   }
 }

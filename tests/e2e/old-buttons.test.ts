@@ -39,6 +39,13 @@ beforeAll(async () => {
 });
 afterAll(() => on?.stop());
 
+/** As it reads now. */
+const answerNow = async (user: PlaygroundUser, { id }: APIMessage): Promise<APIMessage> => {
+  const found = (await everyMessage(user)).find((message) => message.id === id);
+  if (!found) throw new Error('the message is gone');
+  return found;
+};
+
 describe('a channel that is gone', () => {
   it('is said before and after the form of an announcement', async () => {
     const { playground, request } = stage;
@@ -51,6 +58,20 @@ describe('a channel that is gone', () => {
     const answer = await (await olga.modal(form, { title: 'Lunch', text: 'Back at one.' })).answer();
     expect(textOf(answer)).toContain(`Nothing can be written into <#${made.id}>.`);
     expect(await entriesOf(on, `channel ${made.id}`)).toEqual([]);
+  });
+
+  it('or a message that is gone, keeps nobody from deciding on an appeal', async () => {
+    const { playground, request } = stage;
+    const { id, rulingId } = await appealed(on);
+    const asks = await labelled(olga, `admin:submission:reject:${rulingId}`);
+    const form = await olga.press(asks, `admin:submission:reject:${rulingId}`);
+    await request('DELETE', `/channels/${playground.adminChannelId}/messages/${asks.id}`);
+    const answer = await (await olga.modal(form, { answer: 'Line 12 returns them.' })).answer();
+    expect(textOf(answer)).toContain('The appeal is rejected');
+    await mira.waitForMessage((message) => textOf(message).includes('Line 12 returns them.'), TIMEOUT);
+    // What it says stays: that there was nothing left to edit is no trouble of theirs.
+    expect(await say(kenji, '/admin submission restore', { id }).then(textOf)).toContain('counts again');
+    expect(textOf(await answerNow(olga, answer))).toContain('The appeal is rejected');
   });
 
   it('keeps no result from its owner', async () => {
