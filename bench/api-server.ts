@@ -7,7 +7,7 @@ import { createLog } from '../src/log.ts';
 
 const [databaseUrl = ''] = process.argv.slice(2);
 const log = createLog({ level: 'warn', format: 'json' });
-const sql = connect(databaseUrl, { maxConnections: 8, log });
+const sql = connect(databaseUrl, { maxConnections: 12, log });
 const notHere = async () => {
   throw new Error('not measured');
 };

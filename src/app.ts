@@ -63,7 +63,7 @@ interface StopOptions {
 }
 
 /** Beyond those that pages and reports may hold at once (api/server.ts), so that some stay for whoever submits. */
-const API_CONNECTIONS = 10;
+const API_CONNECTIONS = 12;
 const API_STATEMENT_TIMEOUT_MS = 20_000;
 
 type StopPart = (options: StopOptions) => Promise<void>;

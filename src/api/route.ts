@@ -31,6 +31,7 @@ export interface RouteParts {
   queue: QueueView;
   /** For the pages that are asked for most. */
   reads: ReadGate;
+  boardReads: ReadGate;
   /** For reports, which may take long: they wait for each other and hold up nothing else. */
   reportReads: ReadGate;
   progress: Progress;

@@ -85,8 +85,10 @@ const KEEP_ALIVE_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const BODY_TIMEOUT_MS = 120_000;
 const HANDLER_TIMEOUT_MS = 30_000;
-/** As many as there are cores, so that what else is asked meets no queue for them; some connections stay for whoever submits. */
-const READS_AT_ONCE = Math.max(2, Math.min(6, availableParallelism()));
+/** Not more than there are cores: making these pages keeps this process busy, too, and /health should not wait for them. */
+const READS_AT_ONCE = Math.max(2, Math.min(3, availableParallelism()));
+/** These the database makes alone. */
+const BOARD_READS_AT_ONCE = 4;
 const REPORTS_AT_ONCE = 2;
 const CLOSE_PATIENCE_MS = 10_000;
 const BODY_LIMIT = 256 * 1024;
@@ -170,6 +172,7 @@ async function buildServer(parts: ApiParts): Promise<Server> {
     limits,
     queue: new QueueView(parts.sql),
     reads,
+    boardReads: readGate(BOARD_READS_AT_ONCE),
     reportReads: readGate(REPORTS_AT_ONCE),
     progress,
     metrics,

@@ -76,7 +76,7 @@ export const entryBody = z
 
 const boardParams = z.object({ leaderboard: nameParam, gpu: nameParam });
 
-export function boardRoutes(server: Server, { sql, guards, limits, reads }: RouteParts): void {
+export function boardRoutes(server: Server, { sql, guards, limits, boardReads }: RouteParts): void {
   const tasks = new TaskBodies();
 
   server.get(
@@ -155,11 +155,11 @@ export function boardRoutes(server: Server, { sql, guards, limits, reads }: Rout
       if (asOf !== null) {
         const entered = await enterBoard(sql, leaderboard, request.caller);
         const key = { leaderboardId: entered.id, gpuType: gpuOf(entered, gpu) };
-        const entries = await reads(() => listBoardPage(sql, key, page, asOf));
+        const entries = await boardReads(() => listBoardPage(sql, key, page, asOf));
         return entries.map((entry) => entryOf(entry, entered.name, key.gpuType));
       }
       const userId = request.caller?.userId ?? null;
-      const read = await reads(() => readBoardPage(sql, { leaderboard, gpu, userId }, page));
+      const read = await boardReads(() => readBoardPage(sql, { leaderboard, gpu, userId }, page));
       const board = await entered(sql, leaderboard, request.caller, read);
       gpuOf(board, gpu);
       return sendJsonText(reply, board.text ?? '[]');
