@@ -3,9 +3,12 @@
  * and one whose time has not come waits on. Whoever takes no direct messages gets none until they say so in `/notify`.
  */
 import { type APIEmbed, type Client, DiscordAPIError } from 'discord.js';
+import { findBan } from '../db/bans.ts';
 import { findNeighbourAhead, findOwnEntry, listRanksAt } from '../db/board.ts';
 import { findThreadBoard } from '../db/board-threads.ts';
 import type { Sql } from '../db/client.ts';
+import { findBoardAccess } from '../db/invites.ts';
+import type { LeaderboardWithTask } from '../db/leaderboards.ts';
 import { findPlaceKnownSince, findQuotaBack, noteReachable, wantsNotice } from '../db/notices.ts';
 import { nonceOf, type OwedMessage } from '../db/outbox.ts';
 import { findSubmissionView, listRuns } from '../db/submissions.ts';
@@ -85,11 +88,21 @@ async function finished({ sql }: DeliveryParts, notice: NoticeOf<'finished'>): P
   return withFooter(submissionEmbed(view, await listRuns(sql, view.id, true)), ASKED_FOR);
 }
 
-async function overtaken({ sql }: DeliveryParts, notice: NoticeOf<'overtaken'>): Promise<APIEmbed | null> {
-  const { leaderboardId, gpuType, userId } = notice;
+/** Null: it is gone, or closed to them since the notice was owed. */
+async function findTheirBoard(
+  sql: Sql,
+  { leaderboardId, userId }: { leaderboardId: number; userId: string },
+): Promise<LeaderboardWithTask | null> {
   const found = await findThreadBoard(sql, leaderboardId);
   if (!found) return null;
-  const { board } = found;
+  const access = await findBoardAccess(sql, found.board.name, userId);
+  return access?.mayEnter ? found.board : null;
+}
+
+async function overtaken({ sql }: DeliveryParts, notice: NoticeOf<'overtaken'>): Promise<APIEmbed | null> {
+  const { leaderboardId, gpuType, userId } = notice;
+  const board = await findTheirBoard(sql, notice);
+  if (!board) return null;
   const key = { leaderboardId, gpuType, scoreAscending: board.scoreAscending };
   const own = await findOwnEntry(sql, key, userId);
   const ahead = own && (await findNeighbourAhead(sql, key, userId));
@@ -113,9 +126,8 @@ async function overtaken({ sql }: DeliveryParts, notice: NoticeOf<'overtaken'>):
 }
 
 async function deadline({ sql }: DeliveryParts, notice: NoticeOf<'deadline'>): Promise<APIEmbed | null> {
-  const found = await findThreadBoard(sql, notice.leaderboardId);
-  if (!found) return null;
-  const { board } = found;
+  const board = await findTheirBoard(sql, notice);
+  if (!board) return null;
   const at = board.deadline;
   if (board.stage !== 'open' || at === null || at <= new Date()) return null;
   if (at.getTime() !== notice.deadlineMs) return null;
@@ -131,14 +143,14 @@ async function deadline({ sql }: DeliveryParts, notice: NoticeOf<'deadline'>): P
 }
 
 async function quota({ sql }: DeliveryParts, notice: NoticeOf<'quota'>): Promise<APIEmbed | Date | null> {
-  const [found, state] = await Promise.all([
-    findThreadBoard(sql, notice.leaderboardId),
+  const [board, state, ban] = await Promise.all([
+    findTheirBoard(sql, notice),
     findQuotaBack(sql, notice),
+    findBan(sql, notice.userId),
   ]);
-  if (!found || !state) return null;
+  if (!board || !state || ban) return null;
   // Used up again meanwhile, or the limit is another one.
   if (state.backAt !== null) return state.backAt;
-  const { board } = found;
   const isOver = board.deadline !== null && board.deadline <= new Date() && board.late === 'refused';
   if (board.stage !== 'open' || isOver) return null;
   return quotaNotice(board.name, notice.category === 'leaderboard', state.maxPerHour);

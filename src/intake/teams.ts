@@ -112,6 +112,7 @@ export async function inviteToTeam(
   await saveUser(sql, invited);
   return change(sql, async (tx) => {
     const team = await getFoundedTeam(tx, founderId);
+    await refuseBanned(tx, founderId);
     const members = await listTeamMembers(tx, team.id);
     if (members.some((member) => member.userId === invited.id))
       throw new UserError('member-already', { name: team.name });
@@ -245,6 +246,8 @@ export async function renameTeam(
 ): Promise<{ team: Team; name: string }> {
   return change(sql, async (tx) => {
     const { team, reason } = await getTeamOf(tx, of);
+    // What everybody reads is not theirs to write.
+    if ('founderId' in of) await refuseBanned(tx, of.founderId);
     const name = await freeName(tx, wanted, team.id);
     if (name === team.name) {
       record.settle();

@@ -1,5 +1,6 @@
 /** Teams on boards: one place for each, from joining to leaving, at deadlines, and when several people act at once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { banUser } from '../../src/db/bans.ts';
 import { findNeighbourAhead, findOwnEntry, listBoardEntries, listRankChanges } from '../../src/db/board.ts';
 import { readBoardPage } from '../../src/db/board-page.ts';
 import { setDeadline, setStage } from '../../src/db/board-settings.ts';
@@ -238,6 +239,10 @@ describe('a team', () => {
     await inviteToTeam(sql, ann.id, eve, testRecord());
     expect(await removeFromTeam(sql, ann.id, eve.id, testRecord())).toMatchObject({ was: 'invited' });
     expect(await refusal(joinTeam(sql, eve, name, testRecord()))).toBe('not-invited');
+    // What others read or are asked is not a banned founder's to write.
+    await banUser(sql, { userId: ann.id, reason: null, endsAt: null }, testRecord());
+    expect(await refusal(inviteToTeam(sql, ann.id, eve, testRecord()))).toBe('banned');
+    expect(await refusal(renameTeam(sql, { founderId: ann.id }, `${name} a`, testRecord()))).toBe('banned');
     expect((await leaveTeam(sql, ann.id, testRecord())).next).toEqual({ founderId: bob.id });
     await renameTeam(sql, { founderId: bob.id }, `${name} b`, testRecord());
     expect((await leaveTeam(sql, bob.id, testRecord())).next).toBe('ended');

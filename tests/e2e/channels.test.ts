@@ -274,12 +274,28 @@ describe('a notice', () => {
     expect(audit).toEqual({ before: { notices: ['finished', 'overtaken'] }, after: { notices: [] } });
   });
 
+  it('that waited says nothing of a board that was closed to them meanwhile', async () => {
+    await choose(tomas, ['overtaken']);
+    await ranked(mira, 0.0035);
+    await asAdmin('leaderboard visibility', { leaderboard: 'lab', to: 'closed' });
+    const [waited] = await database.sql<{ id: number }[]>`
+      update hotlap.outbox set not_before = now() where kind = 'notice' and status = 'owed' returning id`;
+    await database.sql`select pg_notify('hotlap_outbox', '')`;
+    await vi.waitFor(async () => {
+      const [row] = await database.sql`select status from hotlap.outbox where id = ${waited?.id ?? 0}`;
+      expect(row?.status).toBe('sent');
+    }, SOON);
+    expect(await dmTitles(tomas)).toHaveLength(2);
+    await asAdmin('leaderboard visibility', { leaderboard: 'lab', to: 'public' });
+    await ranked(tomas, 0.0032);
+  });
+
   it('of a deadline comes once to those who take part, also over a restart', async () => {
     await choose(tomas, ['deadline']);
     await choose(olga, ['deadline']);
     await asAdmin('leaderboard deadline', { leaderboard: 'lab', deadline: '40m' });
     const told = await tomas.waitForMessage((item) => textOf(item).includes('lab ends soon'), TIMEOUT);
-    expect(textOf(told)).toContain('**CPU** 2nd');
+    expect(textOf(told)).toContain('**CPU** 1st');
     await settled();
     expect(await dmTitles(olga)).toEqual([]);
     await stop();
@@ -288,7 +304,7 @@ describe('a notice', () => {
     await inThread('lab', 'Return the double');
     await asAdmin('leaderboard late', { leaderboard: 'lab', are: 'unofficial' });
     await inThread('lab', 'ranked nowhere');
-    expect(textOf(await inThread('lab', 'Return the double'))).toContain('then unofficial entries alone');
+    expect(textOf(await inThread('lab', 'then unofficial entries alone'))).toContain('Return the double');
     await settled();
     expect(await dmTitles(tomas)).toEqual([]);
     const notices = await database.sql<{ status: string }[]>`
