@@ -28,13 +28,12 @@ import { deliverBoardThread, deliverChannelTrouble, deliverThreadEnd, wordsOf } 
 import type { DeliveryParts } from './delivery-parts.ts';
 import { deliverNotice } from './notices.ts';
 import { deliverPodium } from './podium-news.ts';
-import { editInteractionReply, sendDirectMessage, sendToChannel } from './reply.ts';
+import { editInteractionReply, sendDirectMessage, sendToChannel, succeeds } from './reply.ts';
 import { deliverAppealNotice, deliverRulingNotice } from './ruling-notices.ts';
 import { rerunButton } from './submission-buttons.ts';
 import { traceFiles } from './trace-files.ts';
 
 const MAX_ATTEMPTS = 30;
-const CANNOT_DM = 50007;
 
 /** Delivers until nothing is due. Never throws for a message that could not be delivered. */
 export async function deliverOwedMessages(parts: DeliveryParts): Promise<void> {
@@ -123,10 +122,15 @@ async function deliverRejudgeNotice(
   ]);
   if (rejudge?.status !== 'ready' || changes === null) return;
   const body = { embeds: [rejudgeNoticeEmbed(rejudge, changes)] };
-  if (adminChannelId !== null) return sendToChannel(client, adminChannelId, body, message.dedupeKey);
+  const { dedupeKey } = message;
+  if (
+    adminChannelId !== null &&
+    (await succeeds(() => sendToChannel(client, adminChannelId, body, dedupeKey)))
+  )
+    return;
   // Without a channel and without an account there is nobody to tell; the list of rejudges shows it.
   if (!/^\d+$/.test(rejudge.requestedBy)) return;
-  await succeeds(() => sendDirectMessage(client, rejudge.requestedBy, body, message.dedupeKey));
+  await succeeds(() => sendDirectMessage(client, rejudge.requestedBy, body, dedupeKey));
 }
 
 async function deliverResult(
@@ -162,22 +166,6 @@ async function deliverResult(
     { content: `<@${view.userId}>`, mention: view.userId, embeds: [pointer] },
     message.dedupeKey,
   );
-}
-
-/** False where Discord says that this way is closed for good; throws where another attempt may help. */
-async function succeeds(send: () => Promise<void>): Promise<boolean> {
-  try {
-    await send();
-    return true;
-  } catch (error) {
-    if (
-      error instanceof DiscordAPIError &&
-      ([401, 403, 404].includes(error.status) || error.code === CANNOT_DM)
-    ) {
-      return false;
-    }
-    throw error;
-  }
 }
 
 async function handleFailure(parts: DeliveryParts, message: OwedMessage, error: unknown): Promise<void> {

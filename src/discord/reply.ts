@@ -1,14 +1,17 @@
 /** The ways in which a message reaches a person, lowest level: what Discord's REST API is asked to do. */
 
-import type { Client } from 'discord.js';
 import {
   type APIActionRowComponent,
   type APIButtonComponent,
   type APIEmbed,
+  type Client,
+  DiscordAPIError,
   type RawFile,
   type RESTPatchAPIWebhookWithTokenMessageJSONBody,
   Routes,
 } from 'discord.js';
+
+const CANNOT_DM = 50007;
 
 export interface ReplyBody {
   embeds: APIEmbed[];
@@ -65,4 +68,20 @@ export async function sendToChannel(
     },
     ...(body.files && { files: body.files }),
   });
+}
+
+/** False where Discord says that this way is closed for good; throws where another attempt may help. */
+export async function succeeds(send: () => Promise<void>): Promise<boolean> {
+  try {
+    await send();
+    return true;
+  } catch (error) {
+    if (
+      error instanceof DiscordAPIError &&
+      ([401, 403, 404].includes(error.status) || error.code === CANNOT_DM)
+    ) {
+      return false;
+    }
+    throw error;
+  }
 }

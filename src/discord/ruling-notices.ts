@@ -1,11 +1,14 @@
-/** Delivers what rulings owe: to the owner by direct message, appeals to the organisers' channel. */
+/**
+ * Delivers what rulings owe: to the owner by direct message, appeals to the organisers' channel or, where that cannot be
+ * written, to whoever made the ruling.
+ */
 import type { RawFile } from 'discord.js';
 import type { OwedMessage } from '../db/outbox.ts';
 import { findEvidence, findRuling } from '../db/rulings.ts';
 import { mayAppeal } from '../domain/ruling.ts';
 import { appealEmbed, rulingNoticeEmbed } from '../reports/ruling-embed.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
-import { sendDirectMessage, sendToChannel } from './reply.ts';
+import { sendDirectMessage, sendToChannel, succeeds } from './reply.ts';
 import { appealButton, appealDecision } from './ruling-buttons.ts';
 
 /** Throws what Discord throws; a submission that is gone meanwhile leaves nothing to tell. */
@@ -29,12 +32,18 @@ export async function deliverRulingNotice(
 }
 
 export async function deliverAppealNotice(
-  { client, sql, adminChannelId }: DeliveryParts,
+  { client, sql, log, adminChannelId }: DeliveryParts,
   message: Extract<OwedMessage, { kind: 'appeal-notice' }>,
 ): Promise<void> {
   const ruling = await findRuling(sql, message.payload.rulingId);
   if (!ruling || ruling.restoredAt !== null || ruling.answeredAt !== null) return;
   const body = { embeds: [appealEmbed(ruling)], components: [appealDecision(ruling.id)] };
-  if (adminChannelId !== null) return sendToChannel(client, adminChannelId, body, message.dedupeKey);
-  if (/^\d+$/.test(ruling.madeBy)) await sendDirectMessage(client, ruling.madeBy, body, message.dedupeKey);
+  const { dedupeKey } = message;
+  if (
+    adminChannelId !== null &&
+    (await succeeds(() => sendToChannel(client, adminChannelId, body, dedupeKey)))
+  )
+    return;
+  if (/^\d+$/.test(ruling.madeBy)) await sendDirectMessage(client, ruling.madeBy, body, dedupeKey);
+  else log.error({ ruling: ruling.id, submissionId: ruling.submissionId }, 'an appeal reached no organiser');
 }

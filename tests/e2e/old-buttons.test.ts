@@ -174,11 +174,23 @@ describe('all of this', () => {
   it('but a channel for announcements that is gone, which is logged once and keeps nothing waiting', async () => {
     const { sql } = stage.database;
     const { playground, request } = stage;
+    const id = await ranked(on, await makeBoard(sql));
+    await say(kenji, '/admin submission invalidate', { id, reason: 'No channel for this.' });
     await request('DELETE', `/channels/${playground.channelId}`);
     await request('DELETE', `/channels/${playground.adminChannelId}`);
-    const board = await makeBoard(sql);
-    await ranked(on, board);
-    await appealed(on);
+    // Owed to the channel.
+    await ranked(on, await makeBoard(sql));
+    const form = await mira.press(
+      await mira.waitForMessage((message) => textOf(message).includes('No channel for this.'), TIMEOUT),
+      'Appeal',
+    );
+    await (await mira.modal(form, { text: 'It does.' })).answer();
+    // An appeal is read by whoever made the ruling then, and decided in a direct message.
+    const isAppeal = (message: APIMessage) => textOf(message).includes(`An appeal · #${id}`);
+    const asks = await kenji.waitForMessage(isAppeal, TIMEOUT);
+    expect((await kenji.directMessages()).map((message) => message.id)).toContain(asks.id);
+    await kenji.press(asks, 'Put it back');
+    await becomes(kenji, asks, /Appeal granted/);
     await vi.waitFor(
       async () => {
         const [row] = await sql<{ due: number; givenUp: number }[]>`
