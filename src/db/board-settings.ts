@@ -3,6 +3,7 @@ import type { AuditState } from '../domain/audit.ts';
 import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import type { Stage } from './invites.ts';
+import { refreshEntries } from './ranking.ts';
 
 interface Settings {
   id: number;
@@ -12,11 +13,13 @@ interface Settings {
   deadline: Date | null;
   setDeadline: Date | null;
   ownDeadline: boolean;
+  hasWindows: boolean;
 }
 
 async function lockSettings(tx: Db, id: number): Promise<Settings | null> {
   const [row] = await tx<Settings[]>`
-    select id, name, stage, late, deadline, set_deadline as "setDeadline", own_deadline as "ownDeadline"
+    select id, name, stage, late, deadline, set_deadline as "setDeadline", own_deadline as "ownDeadline",
+      ranking ? 'windows' as "hasWindows"
     from hotlap.leaderboards where id = ${id} for update`;
   return row ?? null;
 }
@@ -31,6 +34,9 @@ async function change(
   work: (tx: Db, before: Settings) => Promise<{ before: AuditState; after: AuditState } | null>,
 ): Promise<SettingChange> {
   return sql.begin(async (tx) => {
+    // As for rules: the lock of those who write entries comes before that of the board's row.
+    await tx`
+      select hotlap.lock_entries(id, null, true) from hotlap.leaderboards where id = ${id} and ranking ? 'windows'`;
     const before = await lockSettings(tx, id);
     if (!before) return null;
     const states = await work(tx, before);
@@ -53,6 +59,8 @@ export async function setDeadline(
     if (before.ownDeadline === own && before.deadline?.getTime() === wanted?.getTime()) return null;
     await tx`
       update hotlap.leaderboards set deadline = ${wanted}, own_deadline = ${own}, updated_at = now() where id = ${id}`;
+    // Windows end with the board: they have ended elsewhere now, or go on.
+    if (before.hasWindows) await refreshEntries(tx, { leaderboardId: id, gpuTypes: null, userIds: null });
     const state = (date: Date | null) => ({ deadline: date?.toISOString() ?? 'none' });
     return { before: state(before.deadline), after: state(wanted) };
   });

@@ -1,6 +1,7 @@
 /** Rules in force: metrics, languages, benchmarks, combinations and windows, and the ways in which such things go wrong. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findOwnEntry, listBoardEntries, listTracks } from '../../src/db/board.ts';
+import { setDeadline } from '../../src/db/board-settings.ts';
 import { deleteSubmission } from '../../src/db/deletion.ts';
 import { setVisibility } from '../../src/db/invites.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
@@ -281,6 +282,26 @@ describe('windows', () => {
     expect(await refreshTurnedWindows(database.sql, 10)).toBe(1);
     expect((await windowsOf(board))[0]?.recent).toBe(3);
     expect(await changes()).not.toBe(null);
+  });
+
+  it('end with the board, wherever its deadline is moved to', async () => {
+    const { sql } = database;
+    const board = await setRule(sql, await makeBoard(sql), windows);
+    const submissionId = await ranked(board, { score: 2 });
+    await ageMeasurements(sql, submissionId, 30);
+    await sql`
+      insert into hotlap.measurements (submission_id, leaderboard_id, user_id, gpu_type, secret, task_version_id, remeasure, passed,
+        score, measured_at)
+      select submission_id, leaderboard_id, user_id, gpu_type, false, task_version_id, again.hours, true, again.score,
+        now() - make_interval(hours => again.hours)
+      from hotlap.measurements, (values (10, 3), (1, 9)) again (hours, score) where submission_id = ${submissionId} and not secret`;
+    await rerank(board);
+    const recent = async () => (await windowsOf(board))[0]?.recent;
+    expect(await recent()).toBe(6);
+    await setDeadline(sql, board.id, new Date(Date.now() - 2 * 3_600_000), testRecord());
+    expect(await recent()).toBe(3);
+    await setDeadline(sql, board.id, null, testRecord());
+    expect(await recent()).toBe(6);
   });
 
   it('take the latest measurement by time, and by number where times are equal', async () => {

@@ -181,6 +181,7 @@ describe('runs', () => {
     ['min_score=NaN', 400],
     ['max_score=quick', 400],
     ['since=yesterday', 400],
+    ['since=2026-02-31', 400],
     ['status=asleep', 422],
     ['leaderboard=nowhere', 404],
   ])('asked for by %s are refused with %d', async (query, status) => {

@@ -228,7 +228,11 @@ function scoreOf(name: string, text: string | undefined): number | null {
 
 function timeOf(text: string | undefined): Date | null {
   if (text === undefined) return null;
-  const at = /^\d{4}-\d\d-\d\d([T ][\d:.]+(Z|[+-]\d\d:?\d\d)?)?$/.test(text) ? new Date(text) : null;
+  const [, day, hours = '', zone = ''] =
+    /^(\d{4}-\d\d-\d\d)([T ][\d:.]+(Z|[+-]\d\d:?\d\d)?)?$/.exec(text) ?? [];
+  // A Date carries a 31st of February over into March, and takes a time without a zone for one of this machine's.
+  const isReal = z.iso.date().safeParse(day).success;
+  const at = isReal ? new Date(hours === '' || zone !== '' ? text : `${text}Z`) : null;
   if (!at || Number.isNaN(at.getTime())) throw bad('since must be a time, such as 2026-11-20T18:00:00Z.');
   return at;
 }
