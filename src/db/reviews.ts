@@ -2,6 +2,7 @@
  * Human scores: what judges think of a submission, from 0 to 1. Every revision is kept with who gave it and why; one value
  * for each judge and scorer counts, the newest.
  */
+import type { PendingQuery, Row } from 'postgres';
 import type { ChangeRecord } from './audit.ts';
 import type { Db, Sql } from './client.ts';
 import { refreshEntries } from './ranking.ts';
@@ -27,6 +28,26 @@ export async function findScoredSubmission(db: Db, id: number): Promise<ScoredSu
     join hotlap.users u on u.id = s.user_id
     where s.id = ${id}`;
   return row ?? null;
+}
+
+/** The team that both are in, or by which the entries of both count on a board: there it is that of its deadline. */
+const sharedTeam = (db: Db, leaderboardId: number, a: PendingQuery<Row[]>, b: PendingQuery<Row[]>) => db`
+  select t.name from hotlap.teams t where t.id in (
+      select m.team_id from hotlap.team_members m where m.user_id = ${a} and m.left_at = 'infinity'
+      intersect select m.team_id from hotlap.team_members m where m.user_id = ${b} and m.left_at = 'infinity')
+    or t.id in (
+      select m.team_id from hotlap.board_teams m where m.leaderboard_id = ${leaderboardId} and m.user_id = ${a}
+      intersect select m.team_id from hotlap.board_teams m where m.leaderboard_id = ${leaderboardId} and m.user_id = ${b})`;
+
+/** Null: what one of them sends there is nothing to the other. */
+export async function findSharedTeam(
+  db: Db,
+  leaderboardId: number,
+  a: string,
+  b: string,
+): Promise<string | null> {
+  const [team] = await db<{ name: string }[]>`${sharedTeam(db, leaderboardId, db`${a}`, db`${b}`)} limit 1`;
+  return team?.name ?? null;
 }
 
 export interface NewReview {
@@ -110,7 +131,7 @@ export interface UnscoredSubmission {
 }
 
 /**
- * What is left for a judge on a board: of everybody but the judge, the newest ranked submission that passed somewhere;
+ * What is left for a judge on a board: of everybody but the judge and their team, the newest ranked submission that passed somewhere;
  * those that nobody has scored first, then oldest first.
  */
 export async function listUnscored(
@@ -132,6 +153,7 @@ export async function listUnscored(
       from hotlap.submissions s
       where s.leaderboard_id = ${of.leaderboardId} and s.mode = 'leaderboard' and s.status in ('done', 'failed')
         and s.user_id <> ${of.judgeId} and s.invalidated_at is null
+        and not exists (${sharedTeam(db, of.leaderboardId, db`${of.judgeId}`, db`s.user_id`)})
         and exists (select from hotlap.submission_scores sc where sc.submission_id = s.id and sc.eligible)
       order by s.user_id, s.id desc
     ) s`;

@@ -4,8 +4,7 @@
  */
 import type { ChangeRecord } from '../db/audit.ts';
 import type { Db, Sql } from '../db/client.ts';
-import { findScoredSubmission, type ScoredSubmission, storeReview } from '../db/reviews.ts';
-import { findTeamOf } from '../db/teams.ts';
+import { findScoredSubmission, findSharedTeam, type ScoredSubmission, storeReview } from '../db/reviews.ts';
 import { saveUser } from '../db/users.ts';
 import { UserError } from '../domain/errors.ts';
 import { type RankingRule, rankingRule, type Scorer } from '../domain/ranking-rule.ts';
@@ -68,9 +67,8 @@ export async function judgeSubmission(
   if (reason === '' || reason.length > MAX_REASON_CHARS)
     throw new UserError('score-reason', { limit: MAX_REASON_CHARS });
   if (judge.id === submission.userId) throw new UserError('own-submission', { id: submission.id });
-  const team = await findTeamOf(sql, judge.id);
-  if (team && team.id === (await findTeamOf(sql, submission.userId))?.id)
-    throw new UserError('team-submission', { id: submission.id, team: team.name });
+  const team = await findSharedTeam(sql, submission.leaderboardId, judge.id, submission.userId);
+  if (team !== null) throw new UserError('team-submission', { id: submission.id, team });
   await saveUser(sql, judge);
   const review = {
     submissionId: submission.id,

@@ -4,9 +4,10 @@ import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { listReviews, listUnscored } from '../../src/db/reviews.ts';
 import { listStandings } from '../../src/db/standings.ts';
 import { judgeSubmission } from '../../src/intake/judging.ts';
+import { leaveTeam } from '../../src/intake/teams.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { boardLines, type Person, rankedSubmission, setRule } from './ranking-scene.ts';
-import { makeBoard, makeBox, makeUser, submit } from './scene.ts';
+import { makeBoard, makeBox, makeUser, submit, testRecord } from './scene.ts';
 import { makeTeam } from './team-scene.ts';
 
 let database: TestDatabase;
@@ -110,7 +111,16 @@ describe('human scores', () => {
     expect(await refusal(judge(submissionId, 0.5, 'clarity', owner))).toBe('own-submission');
     const mate = makeUser();
     await makeTeam(database.sql, [owner, mate]);
-    expect(await refusal(judge(submissionId, 0.5, 'clarity', mate))).toBe('team-submission');
+    const panel = { leaderboardId: board.id, judgeId: mate.id, scorers: ['clarity'] };
+    const isRefused = async () => {
+      expect(await refusal(judge(submissionId, 0.5, 'clarity', mate))).toBe('team-submission');
+      expect((await listUnscored(database.sql, panel, { limit: 5, offset: 0 })).total).toBe(0);
+    };
+    await isRefused();
+    // On a board that is over the entry counts for whoever was in the team at its end.
+    await database.sql`update hotlap.leaderboards set deadline = now() where id = ${board.id}`;
+    await leaveTeam(database.sql, mate.id, testRecord());
+    await isRefused();
     const wordless = { submissionId, scorer: 'clarity', value: 1, reason: ' ' };
     expect(await refusal(judgeSubmission(database.sql, wordless, makeUser()))).toBe('score-reason');
     expect(await listReviews(database.sql, submissionId)).toEqual([]);
