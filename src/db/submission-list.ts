@@ -132,8 +132,7 @@ export async function findOwnSubmission(
         'startedAt', r.started_at, 'finishedAt', r.finished_at,
         'result', case when not r.secret and (r.mode in ('test', 'benchmark') or v.score_unit <> 's') then r.result end
       ) order by r.secret, r.gpu_type, r.id), '[]') as runs
-      from hotlap.runs r join hotlap.jobs j on j.id = r.job_id
-      where r.submission_id = s.id and hotlap.job_counts(j)
+      from hotlap.runs r where r.submission_id = s.id and r.counts
     ) r
     cross join lateral (
       select array_agg(j.gpu_type order by j.id) filter (where not j.secret) as gpus,
