@@ -36,7 +36,7 @@ import {
 import { plain } from '../src/reports/markdown.ts';
 import { noticeEmbed } from '../src/reports/notice-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../src/reports/submission-list-embed.ts';
-import { teamEmbed, teamInviteEmbed } from '../src/reports/team-embed.ts';
+import { teamEmbed, teamInviteEmbed, teamSharesEmbed } from '../src/reports/team-embed.ts';
 import { completeTeam } from './team/choices.ts';
 
 const SHOWN_PLACES = 10;
@@ -307,16 +307,26 @@ async function share(
   { sql, record }: CommandContext,
 ): Promise<void> {
   const on = interaction.options.getBoolean('on', true);
-  const own = await setTeamSharing(sql, interaction.user.id, on, record);
+  const before = await setTeamSharing(sql, interaction.user.id, on, record);
   await interaction.editReply({
     embeds: [
       noticeEmbed(
-        on ? `${own.name} shares` : `${own.name} does not share`,
+        on ? `${before.name} shares` : `${before.name} does not share`,
         on
           ? 'Members see what the others send from now on, with code and secret scores: `/team submissions` lists it. What was sent before stays with its owner.'
           : 'Members see each other’s submissions no more, not those of before either.',
       ),
     ],
+  });
+  if (!on || before.sharedSince !== null) return;
+  // Nobody's work is shown under terms that they have not heard of.
+  const members = await listTeamMembers(sql, before.id);
+  const others = members.map((member) => member.userId).filter((id) => id !== interaction.user.id);
+  if (others.length === 0) return;
+  await interaction.followUp({
+    content: others.map((id) => `<@${id}>`).join(' '),
+    embeds: [teamSharesEmbed(before)],
+    allowedMentions: { users: others },
   });
 }
 

@@ -263,7 +263,7 @@ async function startDiscord(
     problems: {
       plan: (source, options) =>
         planSync(sql, source ?? { kind: 'directory', path: config.problemsDir }, options),
-      planDirectory: (directory, name) => planDirectory(sql, config.problemsDir, directory, name),
+      planDirectory: (directory, board) => planDirectory(sql, config.problemsDir, directory, board),
       apply: (plan, also) => applySync(sql, plan, also),
       places: () => listProblemPlaces(config.problemsDir),
     },

@@ -28,6 +28,12 @@ export function createOptions(sub: SlashCommandSubcommandBuilder): SlashCommandS
       option.setName('name').setDescription('Of the leaderboard; left out: DIRECTORY-dev').setMaxLength(100),
     )
     .addStringOption((option) =>
+      option
+        .setName('gpus')
+        .setDescription('GPU types, with commas between, for a directory whose task.yml names none')
+        .setMaxLength(200),
+    )
+    .addStringOption((option) =>
       option.setName('deadline').setDescription('2026-12-01 18:00 (UTC), or 3d from now').setMaxLength(40),
     )
     .addBooleanOption((option) => option.setName('closed').setDescription('For invited people alone'));
@@ -92,12 +98,17 @@ async function planOf({ options }: ChatInputCommandInteraction, context: Command
   const [directory, set, name] = ['directory', 'set', 'name'].map((option) =>
     options.getString(option)?.trim(),
   );
-  if ((directory === undefined) === (set === undefined) || (set !== undefined && name !== undefined))
+  const gpus = (options.getString('gpus') ?? '')
+    .split(',')
+    .map((gpu) => gpu.trim())
+    .filter((gpu) => gpu !== '');
+  const forOne = name !== undefined || gpus.length > 0;
+  if ((directory === undefined) === (set === undefined) || (set !== undefined && forOne))
     throw new UserError('one-place');
   if (directory !== undefined) {
     if (name !== undefined && !/^[A-Za-z0-9_.-]{1,100}$/.test(name))
       throw new UserError('leaderboard-name', { leaderboard: name });
-    const plan = await context.problems.planDirectory(directory, name ?? null);
+    const plan = await context.problems.planDirectory(directory, { name: name ?? null, gpus });
     const [problem] = plan.problems;
     if (problem?.change !== 'created')
       throw new UserError('leaderboard-exists', { leaderboard: problem?.entry.leaderboard ?? '' });
@@ -122,7 +133,7 @@ export async function updateBoard(
   const board = await getManagedBoard(context.sql, viewerOf(interaction, context), name);
   if (board.setName !== 'dev')
     throw new UserError('board-of-a-set', { leaderboard: board.name, set: board.setName });
-  const plan = await context.problems.planDirectory(board.directory, board.name);
+  const plan = await context.problems.planDirectory(board.directory, board);
   const [problem] = plan.problems;
   const isSame = problem?.change === 'unchanged';
   if (isSame) context.record.settle();

@@ -132,7 +132,7 @@ async function loadProblem(
 }
 
 /** GPU types are compared without regard to case everywhere; the first spelling stays. */
-function eachOnce(gpus: string[]): string[] {
+export function eachOnce(gpus: string[]): string[] {
   const lower = gpus.map((gpu) => gpu.toLowerCase());
   return gpus.filter((_, index) => lower.indexOf(lower[index] ?? '') === index);
 }

@@ -15,6 +15,8 @@ export interface ExportedSubmission {
   leaderboard: string;
   userId: string;
   userName: string;
+  /** That it counts for on its board; null: for its owner alone. */
+  team: string | null;
   fileName: string;
   codeSha256: string;
   mode: string;
@@ -95,7 +97,9 @@ export async function pageOfSubmissions(
   limit: number,
 ): Promise<ExportedSubmission[]> {
   return db<ExportedSubmission[]>`
-    select s.id, l.name as leaderboard, s.user_id as "userId", u.name as "userName", s.file_name as "fileName",
+    select s.id, l.name as leaderboard, s.user_id as "userId", u.name as "userName", (
+        select t.name from hotlap.board_teams b join hotlap.teams t on t.id = b.team_id
+        where b.leaderboard_id = s.leaderboard_id and b.user_id = s.user_id) as team, s.file_name as "fileName",
       s.code_sha256 as "codeSha256", s.mode, s.language, s.door, s.status, s.reason, s.official,
       s.invalid_reason as "invalidReason", v.content_hash as "taskHash", s.created_at as "createdAt",
       s.finished_at as "finishedAt", case when ${filter.secrets} then s.secret_seed end as "secretSeed"

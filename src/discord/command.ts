@@ -65,8 +65,8 @@ export interface BoxDesk {
 /** How the commands reach the problems. `source` null: the problems folder. Both throw UserError. */
 export interface ProblemDesk {
   plan(source: ProblemSource | null, options?: { set?: string }): Promise<SyncPlan>;
-  /** A board for one directory of the problems folder. */
-  planDirectory(directory: string, name: string | null): Promise<SyncPlan>;
+  /** A board for one directory of the problems folder; `gpus` where its task names none. */
+  planDirectory(directory: string, board: { name: string | null; gpus: string[] }): Promise<SyncPlan>;
   /** `also` is done in the transaction that makes the boards. */
   apply(
     plan: SyncPlan,

@@ -183,7 +183,7 @@ export const userErrors = {
   'problem-directory': {
     status: 400,
     text: 'Invalid problem directory `{directory}`: {problem}',
-    next: 'Name a folder below the problems folder whose task.yml is in order and names GPU types.',
+    next: 'Name a folder below the problems folder whose task.yml is in order. Its GPU types stand there, or in `gpus` of `/admin leaderboard create`.',
   },
   'no-trace': {
     status: 404,

@@ -23,7 +23,7 @@ export const organiserErrors = {
   'one-place': {
     status: 400,
     text: 'A leaderboard is made from a directory, or several from a set.',
-    next: 'Give one of `directory` and `set`. A name of your choice is for a directory alone.',
+    next: 'Give one of `directory` and `set`. `name` and `gpus` are for a directory alone.',
   },
   'set-has-nothing-new': {
     status: 409,

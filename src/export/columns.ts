@@ -17,6 +17,7 @@ export const submissionColumns: Column<ExportedSubmission>[] = [
   { name: 'leaderboard', kind: 'text', of: (row) => row.leaderboard },
   { name: 'user_id', kind: 'text', of: (row) => row.userId },
   { name: 'user_name', kind: 'text', of: (row) => row.userName },
+  { name: 'team', kind: 'text', of: (row) => row.team },
   { name: 'file_name', kind: 'text', of: (row) => row.fileName },
   { name: 'code_sha256', kind: 'text', of: (row) => row.codeSha256 },
   { name: 'mode', kind: 'text', of: (row) => row.mode },

@@ -211,6 +211,7 @@ export async function removeFromTeam(
   });
 }
 
+/** Returns it as it was. */
 export async function setTeamSharing(
   sql: Sql,
   founderId: string,

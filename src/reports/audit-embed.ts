@@ -9,6 +9,7 @@ export const AUDIT_PAGE = 8;
 /** So that a page of long ones still holds them all. */
 const ENTRY_CHARS = 4096 / AUDIT_PAGE - 2;
 const VALUE_CHARS = 60;
+const MOST_PEOPLE = 5;
 
 const doorNames = { discord: '', api: ' over HTTP', 'command-line': ' on the command line' };
 
@@ -54,8 +55,13 @@ function changeLine(before: AuditState | null, after: AuditState | null): string
 
 function valueText(value: AuditState[string] | undefined): string | null {
   if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return null;
-  const text = Array.isArray(value) ? value.join(', ') : String(value);
-  return plain(cut(text.replace(/\s+/g, ' '), VALUE_CHARS));
+  const items = (Array.isArray(value) ? value : [value]).map(String);
+  if (items.every((item) => /^\d{17,20}$/.test(item))) {
+    const more = items.length - MOST_PEOPLE;
+    const people = items.slice(0, MOST_PEOPLE).map((id) => `<@${id}>`);
+    return people.join(', ') + (more > 0 ? ` and ${more} more` : '');
+  }
+  return plain(cut(items.join(', ').replace(/\s+/g, ' '), VALUE_CHARS));
 }
 
 const faultTexts = {

@@ -71,6 +71,16 @@ export function teamInviteEmbed(team: Team, founderId: string): APIEmbed {
   };
 }
 
+/** To those who did not turn it on. */
+export function teamSharesEmbed(team: Pick<Team, 'name'>): APIEmbed {
+  return {
+    title: cut(`${team.name} shares from now on`, 256),
+    color: colours.running,
+    description:
+      'What you send from now on is seen by the other members, with code and secret scores. What you sent before stays yours, and so does everything from when you `/team leave`.',
+  };
+}
+
 export function teamListEmbed(
   list: { teams: (Team & { founderName: string; members: number })[]; total: number; page: number },
   rules: TeamRules,

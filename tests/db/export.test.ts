@@ -11,6 +11,7 @@ import { storeBoxFailure, storeJobResult } from '../../src/db/results.ts';
 import { invalidateSubmission } from '../../src/db/rulings.ts';
 import { type ExportRequest, writeExport } from '../../src/export/write-export.ts';
 import { accept } from '../../src/intake/accept.ts';
+import { createTeam } from '../../src/intake/teams.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { outcomeOfJob, passedTests, stageReport, timedBenchmarks } from '../unit/stage-report.ts';
 import { rankedSubmission } from './ranking-scene.ts';
@@ -143,6 +144,10 @@ const byId = (rows: Row[], id: number) => rows.find((row) => Number(row.submissi
 
 describe('an export as Parquet', () => {
   it('has every row of the database, with its types and its nulls', async () => {
+    const [owner] = await database.sql<{ id: string }[]>`
+      select user_id as id from hotlap.submissions where id = ${ids.ranked}`;
+    const member = { id: owner?.id ?? '', name: `user ${owner?.id}` };
+    await createTeam(database.sql, member, { name: 'Exporters', shares: false }, testRecord());
     const { result, files } = await exported({});
     expect(Object.keys(files).sort()).toEqual(
       ['README.md', ...tables.map((name) => `${name}.parquet`)].sort(),
@@ -161,6 +166,7 @@ describe('an export as Parquet', () => {
       leaderboard: board.name,
       user_id: row?.userId,
       user_name: `user ${row?.userId}`,
+      team: 'Exporters',
       file_name: 'submission.py',
       code_sha256: row?.sha,
       mode: 'leaderboard',

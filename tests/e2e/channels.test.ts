@@ -154,13 +154,17 @@ describe('the thread of a board', () => {
 
   it('is made for a board that a command makes, and told when its problem changes', async () => {
     const name = 'made-here';
-    await appendFile(join(running.problemsDir, 'lab', 'doubling', 'task.yml'), 'gpus: [CPU]\n');
-    expect(await asAdmin('leaderboard create', { directory: 'lab/doubling', name })).toContain(name);
+    const wanted = { directory: 'lab/doubling', name };
+    expect(await asAdmin('leaderboard create', wanted)).toContain('No gpus specified');
+    expect(await asAdmin('leaderboard create', { ...wanted, gpus: 'CPU, cpu,' })).toContain(
+      '**Runs on** `CPU`',
+    );
     await inThread(name, 'Return the double');
     await appendFile(join(running.problemsDir, 'lab', 'doubling', 'reference.py'), '\n# Changed.\n');
     await asAdmin('leaderboard update', { leaderboard: name });
     const told = textOf(await inThread(name, 'The task has changed'));
     expect(told).toContain('to version 2: `files.reference.py`. New submissions are judged by it.');
+    expect((await board(name)).gpus).toEqual(['CPU']);
   });
 
   it('that was made before its number could be noted is found again', async () => {

@@ -166,8 +166,28 @@ describe('a team', () => {
       );
   });
 
+  it('tells its members when it begins to share, once', async () => {
+    const told = () => running.users.second.visibleMessages();
+    const count = async () =>
+      (await told()).filter((message) => textOf(message).includes('Warp Drive shares from now on')).length;
+    await read(mira, '/team share', { on: true });
+    expect(await count()).toBe(0);
+    await read(mira, '/team share', { on: false });
+    await read(mira, '/team share', { on: true });
+    const message = await tomas.waitForMessage(
+      (item) => textOf(item).includes('shares from now on'),
+      TIMEOUT,
+    );
+    expect(message.content).toBe(`<@${tomas.id}>`);
+    await read(mira, '/team share', { on: true });
+    expect(await count()).toBe(1);
+  });
+
   it('is two people again when one leaves, who see nothing of each other any more', async () => {
     expect(await read(tomas, '/team leave')).toContain('You have left Warp Drive');
+    expect(await read(running.users.admin, '/admin audit show', { action: 'team leave' })).toContain(
+      `member: <@${tomas.id}> → –`,
+    );
     expect([...(await board()).matchAll(/<@(\d+)>/g)].map((match) => match[1])).toEqual([
       tomas.id,
       kenji.id,

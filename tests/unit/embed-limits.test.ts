@@ -14,7 +14,13 @@ import { noticeEmbed, refusalEmbed } from '../../src/reports/notice-embed.ts';
 import { ownPlaceEmbed } from '../../src/reports/own-place-embed.ts';
 import { submissionEmbed } from '../../src/reports/submission-embed.ts';
 import { LIST_PAGE, submissionListEmbed } from '../../src/reports/submission-list-embed.ts';
-import { TEAM_LIST, teamEmbed, teamInviteEmbed, teamListEmbed } from '../../src/reports/team-embed.ts';
+import {
+  TEAM_LIST,
+  teamEmbed,
+  teamInviteEmbed,
+  teamListEmbed,
+  teamSharesEmbed,
+} from '../../src/reports/team-embed.ts';
 import { nastyText, runsOf, submissionView } from './nasty-views.ts';
 
 /** As it is written, the underscores escaped. */
@@ -126,6 +132,7 @@ describe('an embed fits into Discord’s limits', () => {
     // Whole lines, and how many there are beyond them.
     expect(embed.fields?.[0]?.value).toMatch(/<t:\d+:d>\nand \d+ more$/);
     expectFits(teamInviteEmbed(team, long.id));
+    expectFits(teamSharesEmbed(team));
     const teams = Array.from({ length: TEAM_LIST }, () => ({
       ...team,
       founderName: '*'.repeat(32),
