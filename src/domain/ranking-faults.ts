@@ -5,6 +5,8 @@
 import { type Composite, isAscending, MEASURED, type RankingRule, WEIGHT_SLACK } from './ranking-rule.ts';
 import type { Task } from './task.ts';
 
+const HOURS_A_DAY = 24;
+
 /** A board that a composite may take in. */
 export interface MemberBoard {
   name: string;
@@ -95,7 +97,13 @@ function aggregationFaults(rule: RankingRule, board: BoardFacts): string[] {
 }
 
 function windowFaults(rule: RankingRule): string[] {
-  if (!rule.windows || rule.remeasure) return [];
+  if (!rule.windows) return [];
+  if (rule.remeasure) {
+    if (rule.remeasure.everyHours <= HOURS_A_DAY) return [];
+    return [
+      `Windows need measurements every day, and \`everyHours\` is ${rule.remeasure.everyHours}: the window of one day would be empty most of the time. Set it to ${HOURS_A_DAY} or less, or leave \`windows\` out.`,
+    ];
+  }
   return [
     'Windows need repeated measurements, and this board measures nothing again: they would stay empty. Add `remeasure` (for example `{top: 10, everyHours: 6}`), or leave `windows` out.',
   ];

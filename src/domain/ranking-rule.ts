@@ -17,6 +17,10 @@ export const MEASURED = 'measured';
 
 export const windowNames = ['anchor', 'steady', 'recent'] as const;
 export type WindowName = (typeof windowNames)[number];
+/** Of what is measured, so that no sum or quotient of such numbers is too large or too small to be one. */
+const SMALLEST = 1e-100;
+const LARGEST = 1e100;
+
 /** In the order in which they decide. */
 export const windowDays: Record<WindowName, number> = { anchor: 7, steady: 3, recent: 1 };
 
@@ -81,7 +85,7 @@ export const rankingRule = z.strictObject({
   /** What the ranking score is made of: scorers by name, and `measured`. Left out: judges' values are for show. */
   weights: z.record(z.string(), weight).optional(),
   /** With a weight for `measured`: the measured value that gives half of its points. */
-  reference: z.number().positive().optional(),
+  reference: z.number().min(SMALLEST).max(LARGEST).optional(),
   categories: z.array(z.enum(categories)).min(1).max(categories.length).optional(),
   composites: z.array(composite).min(1).max(20).optional(),
 });
@@ -108,7 +112,36 @@ function faultText(issue: z.core.$ZodIssue): string {
     const keys = issue.keys.map((key) => `\`${key}\``).join(', ');
     return `${keys}: no such key${where === '' ? '' : ` in \`${where}\``}. There are: ${ruleKeys.join(', ')}.`;
   }
-  return `${where === '' ? 'The rule' : `\`${where}\``}: ${issue.message}.`;
+  return `${where === '' ? 'The rule' : `\`${where}\``}: ${inWords(issue)}.`;
+}
+
+const kinds: Record<string, string> = {
+  object: 'keys with values, such as `{score: secret}`',
+  record: 'names with weights, such as `{measured: 1}`',
+  array: 'a list in square brackets',
+  boolean: '`true` or `false`',
+  number: 'a finite number',
+  int: 'a whole number',
+  string: 'text',
+};
+
+/** What was written for this key, in the words of whoever writes rules. Sentences of our own stay. */
+function inWords(issue: z.core.$ZodIssue): string {
+  if (issue.message.startsWith('should')) return issue.message;
+  const origin = 'origin' in issue ? issue.origin : '';
+  const counted = origin === 'array' ? ' long' : origin === 'string' ? ' characters' : '';
+  switch (issue.code) {
+    case 'invalid_type':
+      return `should be ${kinds[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `should be one of ${issue.values.map((value) => `\`${String(value)}\``).join(', ')}`;
+    case 'too_small':
+      return `should be ${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}${counted}`;
+    case 'too_big':
+      return `should be ${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}${counted}`;
+    default:
+      return issue.message;
+  }
 }
 
 export const ruleKeys = Object.keys(rankingRule.shape);

@@ -92,13 +92,16 @@ export function errorTexts(last: Map<string, string>): string[] {
 /** Of `metric.<name>`: what a run reports beside its times, or instead of them. */
 export const METRIC_NAME = /^[a-z][a-z0-9_]{0,39}$/;
 
-/** `metric.<name>: value`, a number for the run as a whole. What is no finite number is not there. */
+/** Means and quotients of such numbers are finite numbers, too, in whatever order they are made. */
+const isOrdinary = (value: number) => value === 0 || (Math.abs(value) >= 1e-100 && Math.abs(value) <= 1e100);
+
+/** `metric.<name>: value`, a number for the run as a whole. What is no ordinary number is not there. */
 export function readMetricLines(last: Map<string, string>): Record<string, number> {
   const found: [string, number][] = [];
   for (const [key, text] of last) {
     const name = key.startsWith('metric.') ? key.slice('metric.'.length) : '';
     const value = decimal(text);
-    if (METRIC_NAME.test(name) && Number.isFinite(value)) found.push([name, value]);
+    if (METRIC_NAME.test(name) && isOrdinary(value)) found.push([name, value]);
   }
   return Object.fromEntries(found);
 }

@@ -55,12 +55,17 @@ function readRule(text: string): { rule: RankingRule } | { faults: string[] } {
   const document = parseDocument(text, { maxAliasCount: 0 } as object);
   const [error] = document.errors;
   if (error) {
+    if (error.code === 'MULTIPLE_DOCS')
+      return { faults: ['There are several rules, apart by `---`. Leave the one that is meant.'] };
     const line = error.linePos?.[0].line ?? 1;
     const what = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '');
     return { faults: [`This is neither YAML nor JSON: ${what} (line ${line}).`] };
   }
   try {
-    return readRankingRule(document.toJS({ maxAliasCount: 0 }));
+    const value: unknown = document.toJS({ maxAliasCount: 0 });
+    // An empty file is a slip more likely than a wish.
+    if (value === null) return { faults: ['The rule is empty. Write `default` alone for the default.'] };
+    return readRankingRule(value);
   } catch {
     return { faults: ['The rule uses YAML aliases. Write everything out.'] };
   }

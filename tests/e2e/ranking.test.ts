@@ -77,6 +77,7 @@ describe('a board with a rule', () => {
       expect(textOf(refused)).toContain(reason);
     expect(labels(refused)).toEqual([]);
     expect(textOf(await rule('{weights: ['))).toContain('neither YAML nor JSON');
+    expect(textOf(await rule('# nothing yet'))).toContain('Write `default` alone for the default.');
     expect(await show()).toBe(before);
   });
 

@@ -90,6 +90,8 @@ describe('named metrics', () => {
           ['metric.', '1'],
           ['metrics.a', '1'],
           ['benchmark.0.mean', '1'],
+          ['metric.huge', '1e308'],
+          ['metric.tiny', '-1e-320'],
         ]),
       ),
     ).toEqual({});

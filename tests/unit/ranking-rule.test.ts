@@ -45,8 +45,15 @@ describe('a rule that is read', () => {
     [{ scorers: [{ name: 'a', need: true }] }, '`need`: no such key in `scorers.1`'],
     [{ composites: [{ name: 'all', members: [{ gpu: 'H100', weight: 1 }] }] }, 'at least two members'],
     [{ remeasure: { top: 0, everyHours: 6 } }, '`remeasure.top`'],
-    ['fast', 'The rule'],
-    [[1], 'The rule'],
+    [{ remeasure: { top: 1, everyHours: Number.POSITIVE_INFINITY } }, 'should be a finite number'],
+    [{ windows: 'yes' }, '`windows`: should be `true` or `false`'],
+    [{ weights: [1] }, '`weights`: should be names with weights'],
+    [{ minimumRuns: 1.5 }, '`minimumRuns`: should be a whole number'],
+    [{ scorers: [] }, '`scorers`: should be at least 1 long'],
+    [{ direction: 'up' }, '`direction`: should be one of `lower`, `higher`'],
+    [{ weights: { measured: 1 }, reference: 1e-320 }, '`reference`: should be at least 1e-100'],
+    ['fast', 'The rule: should be keys with values'],
+    [[1], 'The rule: should be keys with values'],
   ])('%j is refused with the place of the fault', (value, sentence) => {
     const result = readRankingRule(value);
     expect('faults' in result && result.faults.join('\n')).toContain(sentence);
@@ -107,6 +114,7 @@ describe('a rule for a board', () => {
     [{ aggregation: 'weighted', shapeWeights: [0.5, 0.4] }, 'sum up to 0.9, not to 1'],
     [{ shapeWeights: [0.5, 0.5] }, 'only mean something with'],
     [{ windows: true }, 'they would stay empty. Add `remeasure`'],
+    [{ windows: true, remeasure: { top: 1, everyHours: 48 } }, 'Set it to 24 or less'],
     [
       { scorers: [clarity], weights: { clarity: 0.5, measured: 0.4 }, reference: 1 },
       '`weights` sum up to 0.9, not to 1',
