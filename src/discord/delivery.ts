@@ -7,6 +7,7 @@
  */
 import { DiscordAPIError, type RawFile } from 'discord.js';
 import { oweChannelTrouble } from '../db/board-threads.ts';
+import { findBoardAccess } from '../db/invites.ts';
 import {
   claimOwedMessage,
   giveUpMessage,
@@ -102,6 +103,9 @@ async function deliverOutcome(
   const view = await findSubmissionView(parts.sql, message.submissionId, message.kind === 'result');
   if (!view) throw new Error(`submission ${message.submissionId} is not there`);
   if (message.kind === 'announcement') {
+    // It may have waited, and the board is for invited people by now.
+    const access = await findBoardAccess(parts.sql, view.leaderboard, null);
+    if (!access?.mayEnter) return;
     const channelId = parts.announcementChannelId ?? target?.channelId;
     if (channelId)
       await sendToChannel(parts.client, channelId, { embeds: [announcementEmbed(view)] }, message.dedupeKey);
