@@ -130,7 +130,7 @@ describe('a contest', () => {
       (message) => textOf(message).includes('You were overtaken'),
       TIMEOUT,
     );
-    expect(textOf(told)).toContain('You were 1st and are **2nd** now');
+    expect(textOf(told)).toContain('1st and is **2nd** now');
     const podium = await kenji.waitForMessage(
       (message) => message.embeds[0]?.title?.startsWith('🏆 mira') === true && textOf(message).includes('🥉'),
       TIMEOUT,
