@@ -1,6 +1,6 @@
 /** A podium that has changed: who stands where now, whom they have passed, and by how much. */
 import type { APIEmbed } from 'discord-api-types/v10';
-import { holderOf, type PodiumChange, type PodiumPlace } from '../domain/podium.ts';
+import { findHolder, isSameHolder, type PodiumChange, type PodiumPlace } from '../domain/podium.ts';
 import { colours } from './colours.ts';
 import { cut, plain } from './markdown.ts';
 import { formatScore } from './measure.ts';
@@ -40,7 +40,7 @@ export function podiumEmbed(news: PodiumNews): APIEmbed {
 function titleOf({ leaderboard }: PodiumNews, { gpuType, before, after }: PodiumChange): string {
   const where = `${plain(leaderboard)} · ${plain(gpuType)}`;
   const leader = after[0];
-  if (!leader || after[1]?.rank === 1 || (before[0] && holderOf(leader) === holderOf(before[0])))
+  if (!leader || after[1]?.rank === 1 || (before[0] && isSameHolder(leader, before[0])))
     return `🏆 New podium on ${where}`;
   const name = plain(cut(leader.teamName ?? leader.userName, 60));
   return before.length === 0 ? `🏆 ${name} opens ${where}` : `🏆 ${name} leads ${where}`;
@@ -93,7 +93,7 @@ function passed(before: PodiumPlace[], after: PodiumPlace[], place: PodiumPlace)
   const rankBefore = rankOf(before, place);
   const first = before.find(
     (other) =>
-      holderOf(other) !== holderOf(place) &&
+      !isSameHolder(other, place) &&
       other.rank >= place.rank &&
       other.rank <= rankBefore &&
       rankOf(after, other) > place.rank,
@@ -114,9 +114,6 @@ function margin({ scoreAscending, unit }: PodiumNews, winner: PodiumPlace, loser
 export function percentText(percent: number): string {
   return `${percent >= 10 ? percent.toFixed(0) : Number(percent.toPrecision(2))} %`;
 }
-
-const findHolder = (podium: PodiumPlace[], wanted: PodiumPlace) =>
-  podium.find((place) => holderOf(place) === holderOf(wanted));
 
 /** Accounts of other providers than Discord cannot be mentioned. Of a team its name, and who made the entry. */
 export function person(who: { userId: string; userName: string; teamName?: string | null }): string {

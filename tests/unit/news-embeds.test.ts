@@ -82,6 +82,22 @@ describe('a podium', () => {
     expect(lines([], [ofTeam(place(1, '1', 1))])[0]).toBe('🏆 Warp\\_Drive opens lab · H100');
   });
 
+  it('is the same one when somebody who stands there founds, joins or leaves a team', () => {
+    const ofTeam = (entry: PodiumPlace): PodiumPlace => ({ ...entry, teamId: 7, teamName: 'Warp' });
+    const alone = [place(1, '1', 1), place(2, '2', 2)];
+    const founded = [ofTeam(place(1, '1', 1)), place(2, '2', 2)];
+    expect([samePlaces(alone, founded), samePlaces(founded, alone)]).toEqual([true, true]);
+    // The entry of a mate stands there while the one who was first is in none any more.
+    const parted = [ofTeam(place(1, '3', 1.5)), place(2, '1', 2)];
+    expect(samePlaces(founded, parted)).toBe(false);
+    const other = [{ ...place(1, '1', 1), teamId: 8, teamName: 'Other' }, place(2, '2', 2)];
+    expect(samePlaces(founded, other)).toBe(false);
+    expect(lines([place(1, '1', 1)], [place(1, '2', 0.5), ofTeam(place(2, '1', 1))]).slice(1)).toEqual([
+      '🥇 <@2> **500.0 ms** · new here, past **Warp** (<@1>) by 500.0 ms (50 %)',
+      '🥈 **Warp** (<@1>) **1.000 s** (+100 %) · ▼ from 1st',
+    ]);
+  });
+
   it('is another one by its places alone', () => {
     const a = [place(1, '1', 1), place(2, '2', 2)];
     expect(samePlaces(a, [place(1, '1', 0.5), place(2, '2', 2)])).toBe(true);
