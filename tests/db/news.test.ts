@@ -93,6 +93,35 @@ describe('a podium', () => {
     expect(await owedOf(board, 'podium')).toHaveLength(1);
   });
 
+  it('from before a board announced none is no news, even if nobody has looked meanwhile', async () => {
+    const board = await makeBoard(database.sql);
+    const quiet = async (change: () => Promise<unknown>, back: () => Promise<unknown>) => {
+      await ranked(board, makeUser(), 5);
+      await change();
+      await back();
+      await owePodiums(database.sql, 0);
+      await owePodiums(database.sql, 0);
+      expect(await owedOf(board, 'podium')).toEqual([]);
+    };
+    const see = (visibility: 'public' | 'closed') =>
+      setVisibility(database.sql, board.name, visibility, testRecord());
+    const stage = (to: 'open' | 'archived') => setStage(database.sql, board.id, to, testRecord());
+    await quiet(
+      () => see('closed'),
+      () => see('public'),
+    );
+    await quiet(
+      () => stage('archived'),
+      () => stage('open'),
+    );
+    await ranked(board, makeUser(), 1);
+    await owePodiums(database.sql, SETTLE_MS);
+    await settle();
+    await owePodiums(database.sql, SETTLE_MS);
+    const [news] = await owedOf(board, 'podium');
+    expect(news?.payload.changes).toMatchObject([{ before: [{ rank: 1 }, { rank: 1 }] }]);
+  });
+
   it('is owed once, however many look at the same moment', async () => {
     const board = await makeBoard(database.sql);
     await ranked(board, makeUser(), 2);
