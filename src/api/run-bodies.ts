@@ -23,7 +23,7 @@ export const runItem = z
     scores: z
       .array(z.object({ gpu: z.string(), score: z.number().nullable() }))
       .describe('Of what ranks, as the board shows it; null where the board shows none'),
-    score_unit: z.string().describe('`s`, or what the metric of a model task is measured in'),
+    score_unit: z.string().describe('Of `scores`: `s`, `points`, or what the metric is measured in'),
   })
   .meta({ id: 'Run' });
 

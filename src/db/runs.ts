@@ -2,6 +2,7 @@
  * Runs as the API lists them: every submission, those without a board included, by what the viewer may see. Everybody's
  * facts are of boards that the viewer may enter; scores in them are those that the board shows.
  */
+import { rankingRule, unitOf } from '../domain/ranking-rule.ts';
 import type { Door, Mode, SubmissionStatus } from '../domain/submission.ts';
 import type { Db } from './client.ts';
 
@@ -55,6 +56,7 @@ export interface ListedRun {
   gpus: string[];
   /** Of what ranks; a score is null where the board shows none. */
   scores: { gpu: string; score: number | null }[];
+  /** Of those; what the task scores where there is no board. */
   scoreUnit: string;
   cursor: RunCursor;
 }
@@ -92,7 +94,7 @@ function matching(db: Db, filter: RunFilter) {
 const columns = (db: Db) => db`
   s.id, s.user_id as "userId", u.name as "userName", l.name as leaderboard, s.file_name as "fileName",
   coalesce(s.language, 'Python') as language, s.mode, s.door, s.status, s.created_at as "createdAt",
-  s.finished_at as "finishedAt", v.score_unit as "scoreUnit",
+  s.finished_at as "finishedAt", l.ranking as rule, v.score_unit as "taskUnit",
   (select min(j.started_at) from hotlap.jobs j where j.submission_id = s.id and hotlap.job_counts(j)) as "startedAt",
   array(select j.gpu_type from hotlap.jobs j
     where j.submission_id = s.id and not j.secret and hotlap.job_counts(j) order by j.id) as gpus,
@@ -100,6 +102,12 @@ const columns = (db: Db) => db`
     select json_agg(json_build_object('gpu', e.gpu_type, 'score', e.shown_score) order by e.gpu_type)
     from hotlap.eligible_entries e where e.submission_id = s.id), '[]') as scores,
   json_build_object('id', s.id, 'finishedAt', s.finished_at::text) as cursor`;
+
+type RunRow = Omit<ListedRun, 'scoreUnit'> & { rule: unknown; taskUnit: string };
+
+function withUnit({ rule, taskUnit, ...run }: RunRow): ListedRun {
+  return { ...run, scoreUnit: unitOf(rankingRule.parse(rule ?? {}), taskUnit) };
+}
 
 const joins = (db: Db) => db`
   join hotlap.users u on u.id = s.user_id
@@ -120,13 +128,13 @@ export async function listRunPage(
   const [count] = await db<{ total: number }[]>`
     select count(*) as total
     from hotlap.submissions s left join hotlap.leaderboards l on l.id = s.leaderboard_id where ${where}`;
-  const items = await db<ListedRun[]>`
+  const rows = await db<RunRow[]>`
     with page as materialized (
       select s.id from hotlap.submissions s left join hotlap.leaderboards l on l.id = s.leaderboard_id
       where ${where} ${rest} order by ${place} limit ${limit}
     )
     select ${columns(db)} from page p join hotlap.submissions s on s.id = p.id ${joins(db)} order by ${place}`;
-  return { items, total: count?.total ?? 0 };
+  return { items: rows.map(withUnit), total: count?.total ?? 0 };
 }
 
 function behind(db: Db, order: RunOrder, { id, finishedAt }: RunCursor) {
@@ -137,9 +145,9 @@ function behind(db: Db, order: RunOrder, { id, finishedAt }: RunCursor) {
 
 /** Null when there is none that the viewer may see. */
 export async function findRun(db: Db, viewer: RunViewer, id: number): Promise<ListedRun | null> {
-  const [row] = await db<ListedRun[]>`
+  const [row] = await db<RunRow[]>`
     select ${columns(db)} from hotlap.submissions s ${joins(db)} where s.id = ${id} and ${mayRead(db, viewer)}`;
-  return row ?? null;
+  return row ? withUnit(row) : null;
 }
 
 export interface SameCode {

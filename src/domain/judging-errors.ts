@@ -30,6 +30,11 @@ export const judgingErrors = {
     text: 'Submission #{id} is of your own team, {team}.',
     next: 'Leave it to another judge.',
   },
+  'nothing-to-judge': {
+    status: 404,
+    text: 'There is no submission #{id} on a leaderboard.',
+    next: '`/judge panel` lists what is left to score.',
+  },
   'not-to-judge': {
     status: 409,
     text: 'Submission #{id} cannot be scored: only ranked ones can that have run to their end (this one is {status}).',

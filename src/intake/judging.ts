@@ -28,7 +28,7 @@ export interface Judged {
 /** @throws UserError where it cannot be scored, now or at all */
 export async function getJudged(db: Db, submissionId: number): Promise<Judged> {
   const submission = await findScoredSubmission(db, submissionId);
-  if (!submission) throw new UserError('unknown-submission', { id: submissionId });
+  if (!submission) throw new UserError('nothing-to-judge', { id: submissionId });
   const scorers = scorersOf(rankingRule.parse(submission.ranking), submission.leaderboard);
   const finished = ['done', 'failed'].includes(submission.status);
   if (submission.mode !== 'leaderboard' || !finished)

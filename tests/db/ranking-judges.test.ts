@@ -107,7 +107,7 @@ describe('human scores', () => {
     expect(await refusal(judge(open, 0.5))).toBe('not-to-judge');
     expect(await refusal(judge(test, 0.5))).toBe('not-to-judge');
     expect(await refusal(judge(plain, 0.5))).toBe('no-scorers');
-    expect(await refusal(judge(9_000_000, 0.5))).toBe('unknown-submission');
+    expect(await refusal(judge(9_000_000, 0.5))).toBe('nothing-to-judge');
     expect(await refusal(judge(submissionId, 0.5, 'clarity', owner))).toBe('own-submission');
     const mate = makeUser();
     await makeTeam(database.sql, [owner, mate]);

@@ -135,6 +135,20 @@ describe('reports', () => {
     });
   });
 
+  it('say of a board the unit and direction of its rule, as every other door does', async () => {
+    const of = await setRule(sql(), await makeBoard(sql()), { weights: { measured: 1 }, reference: 1 });
+    await ranked(of, { score: 3 });
+    const page = await board(of);
+    expect(page).toMatchObject({ unit: 'points', lower_is_better: false, entries: [{ score: 0.25 }] });
+    const get = async (path: string) => (await stage.anyone.get(path)).json() as Json;
+    expect((await get(`/runs?leaderboard=${of.name}`)).items).toMatchObject([
+      { score_unit: 'points', scores: [{ gpu: 'CPU', score: 0.25 }] },
+    ]);
+    expect(await get(`/submissions/${of.name}/CPU`)).toMatchObject([{ submission_score: 0.25 }]);
+    const listed = (await get('/leaderboards')).find((item: Json) => item.name === of.name);
+    expect(listed.task).toMatchObject({ score_unit: 'points', score_ascending: false });
+  });
+
   it('refuse what does not fit with a sentence, and never with an error of ours', async () => {
     const of = await makeBoard(sql());
     const id = await ranked(of);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { countBoardEntries, listBoardPage } from '../../db/board.ts';
 import { readBoardPage } from '../../db/board-page.ts';
 import { listLeaderboardsFor, loadTaskVersions } from '../../db/leaderboards.ts';
+import { unitOf } from '../../domain/ranking-rule.ts';
 import type { ServingDefinition } from '../../domain/serving-task.ts';
 import { scoreUnit, type Task } from '../../domain/task.ts';
 import { caseParams, servingParams } from '../benchmark-params.ts';
@@ -41,7 +42,9 @@ const taskBody = z
     ranking_by: z.string(),
     multi_gpu: z.boolean(),
     score_ascending: z.boolean().describe('True: a lower score is better'),
-    score_unit: z.string().describe('`s`, or what the metric of a model task is measured in'),
+    score_unit: z
+      .string()
+      .describe('Of scores on the board: `s`, `points`, or what the metric is measured in'),
   })
   .meta({ id: 'Task' });
 
@@ -108,7 +111,12 @@ export function boardRoutes(server: Server, { sql, guards, limits, boardReads }:
           visibility: board.visibility,
           creator_id: 0,
           forum_id: -1,
-          task,
+          // Of the scores that the board shows: its rule may say something else than the task.
+          task: {
+            ...task,
+            score_ascending: board.scoreAscending,
+            score_unit: unitOf(board.rule, board.taskUnit),
+          },
         };
       });
     },
