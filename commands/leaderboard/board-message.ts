@@ -13,7 +13,7 @@ import {
 import { findKeptMoment, isKeptDaily } from '../../src/db/board-history.ts';
 import type { Sql } from '../../src/db/client.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
-import { findTrackUnit } from '../../src/db/ranking.ts';
+import { findTrackUnit, isTrackAscending } from '../../src/db/ranking.ts';
 import { findReason } from '../../src/db/standings.ts';
 import { pageButtons } from '../../src/discord/page-buttons.ts';
 import { BOARD_PAGE, boardEmbed } from '../../src/reports/board-embed.ts';
@@ -64,7 +64,7 @@ export async function boardMessage(
     leaderboard: board.name,
     gpuType,
     deadline: board.deadline,
-    scoreAscending: isShape(gpuType) || board.scoreAscending,
+    scoreAscending: await isTrackAscending(sql, board, gpuType),
     rule: board.rule,
     unit: await findTrackUnit(sql, board, gpuType),
     asOf,
@@ -121,9 +121,4 @@ export async function ownPlace(
   ]);
   const moved = changes.get(entry.userId) ?? { day: 0, week: 0 };
   return ownPlaceEmbed({ ...about, entry: { ...entry, total, unit, ...moved }, reason: null });
-}
-
-/** Ranked by time, whatever the board itself measures. */
-function isShape(track: string): boolean {
-  return / \/ shape \d+$/.test(track);
 }

@@ -7,7 +7,7 @@ import { listTracks } from '../db/board.ts';
 import type { Db } from '../db/client.ts';
 import { findBoardAccess } from '../db/invites.ts';
 import { findLeaderboard, type LeaderboardWithTask } from '../db/leaderboards.ts';
-import { findTrackUnit } from '../db/ranking.ts';
+import { findTrackUnit, isTrackAscending } from '../db/ranking.ts';
 import { findReported, type ReportedSubmission } from '../db/report-models.ts';
 import { measuredAscending, type RankingRule, unitOf } from '../domain/ranking-rule.ts';
 import { servingMetric } from '../domain/serving-metrics.ts';
@@ -98,14 +98,12 @@ export async function reportedTrack(
     throw new Refusal(404, 'unknown-track', detail);
   }
   const composite = composites.find((item) => item.name === name);
-  const member = composite?.members[0]?.leaderboard;
-  const measured = member === undefined ? board : await findLeaderboard(db, member);
   return {
     name,
     isComposite: composite !== undefined,
     gpuType: composite ? null : (name.split(' / ')[0] ?? name),
     unit: await findTrackUnit(db, board, name),
-    lowerIsBetter: / \/ shape \d+$/.test(name) || (measured ?? board).scoreAscending,
+    lowerIsBetter: await isTrackAscending(db, board, name),
     all,
   };
 }

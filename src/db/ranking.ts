@@ -42,13 +42,16 @@ export async function findRankedBoard(db: Db, name: string): Promise<RankedBoard
   return { ...board, rule: rankingRule.parse(ranking), task: taskDefinition.parse(definition) };
 }
 
+/** A single benchmark of a GPU type: seconds, whatever the board is ranked by. */
+const isShapeTrack = (track: string) => / \/ shape \d+$/.test(track);
+
 /** What the scores of a track are measured in; empty for a composite of different units. */
 export async function findTrackUnit(
   db: Db,
   board: { id: number; rule: RankingRule; taskUnit: string },
   track: string,
 ): Promise<string> {
-  if (/ \/ shape \d+$/.test(track)) return 's';
+  if (isShapeTrack(track)) return 's';
   if (!board.rule.composites?.some((composite) => composite.name === track))
     return unitOf(board.rule, board.taskUnit);
   const members = await db<{ rule: RankingRule; taskUnit: string }[]>`
@@ -59,6 +62,21 @@ export async function findTrackUnit(
     where m.leaderboard_id = ${board.id} and m.track = ${track}`;
   const units = new Set(members.map((member) => unitOf(member.rule, member.taskUnit)));
   return units.size === 1 ? ([...units][0] ?? '') : '';
+}
+
+/** Whether less is better on a track: of a composite, on the boards that it is made of. */
+export async function isTrackAscending(
+  db: Db,
+  board: { id: number; rule: RankingRule; scoreAscending: boolean },
+  track: string,
+): Promise<boolean> {
+  if (isShapeTrack(track)) return true;
+  if (!board.rule.composites?.some((composite) => composite.name === track)) return board.scoreAscending;
+  const [member] = await db<{ scoreAscending: boolean }[]>`
+    select l.score_ascending as "scoreAscending"
+    from hotlap.composite_members m join hotlap.leaderboards l on l.id = m.member_leaderboard_id
+    where m.leaderboard_id = ${board.id} and m.track = ${track} order by m.position limit 1`;
+  return member?.scoreAscending ?? board.scoreAscending;
 }
 
 /** What a rule for this board is held against. */

@@ -40,7 +40,7 @@ export function boardEmbed(board: BoardPage): APIEmbed {
   const lines = board.entries.map((entry) => entryLine(board, entry));
   const empty = board.asOf
     ? 'Nobody was ranked here then.'
-    : 'Nobody is ranked here yet. `/submit` with mode `ranked` makes you the first.';
+    : 'Nobody is ranked here yet. `/submit` with mode `ranked` sends an entry; `My place` says what a sent one lacks.';
   const pages = Math.max(1, Math.ceil(board.total / BOARD_PAGE));
   return {
     title: cut(`${board.leaderboard} · ${board.gpuType}`, 256),

@@ -6,7 +6,7 @@ import { deleteSubmission } from '../../src/db/deletion.ts';
 import { setVisibility } from '../../src/db/invites.ts';
 import type { LeaderboardWithTask } from '../../src/db/leaderboards.ts';
 import { listMeasurements } from '../../src/db/measurements.ts';
-import { findTrackUnit, refreshEntries } from '../../src/db/ranking.ts';
+import { findTrackUnit, isTrackAscending, refreshEntries } from '../../src/db/ranking.ts';
 import { refreshTurnedWindows } from '../../src/db/remeasure.ts';
 import { findReason, listStandings, listUnranked } from '../../src/db/standings.ts';
 import { findSubmissionView } from '../../src/db/submissions.ts';
@@ -193,6 +193,17 @@ describe('a rule', () => {
       'CPU / shape 1',
     );
     expect(unit).toBe('s');
+    // Boards of the other direction may be combined elsewhere, which is another direction than that of the board there.
+    const members = [board, other].map((of) => ({ leaderboard: of.name, gpu: 'CPU', weight: 0.5 }));
+    const opposed = await makeBoard(database.sql);
+    await setVisibility(database.sql, opposed.name, 'closed', testRecord());
+    const host = await setRule(database.sql, opposed, {
+      direction: 'higher',
+      composites: [{ name: 'others', members }],
+    });
+    const tracksThere = ['CPU', 'CPU / shape 1', 'others'];
+    const ascending = tracksThere.map((track) => isTrackAscending(database.sql, host, track));
+    expect(await Promise.all(ascending)).toEqual([false, true, true]);
     // What the rule no longer names is gone.
     await setRule(database.sql, board, { categories: ['language'] });
     const tracks = (await listTracks(database.sql, board.id)).map((item) => item.track);
