@@ -9,7 +9,7 @@ import {
 } from '../../src/db/invites.ts';
 import { type CommandContext, viewerOf } from '../../src/discord/command.ts';
 import { UserError } from '../../src/domain/errors.ts';
-import { getManagedBoard, getManagedBoardById, listManagedBoards } from '../../src/intake/manage-board.ts';
+import { getManagedBoard, listManagedBoards } from '../../src/intake/manage-board.ts';
 import { inviteFile, inviteListEmbed } from '../../src/reports/invite-embed.ts';
 import { code, plain } from '../../src/reports/markdown.ts';
 import { noticeEmbed } from '../../src/reports/notice-embed.ts';
@@ -128,7 +128,7 @@ async function revoke(interaction: ChatInputCommandInteraction, context: Command
   const viewer = viewerOf(interaction, context);
   const boards = await listBoardsOfInvite(context.sql, wanted);
   // One that opens somebody else's board as well is not a creator's alone to take back.
-  for (const board of boards) await getManagedBoardById(context.sql, viewer, board.id);
+  for (const board of boards) await getManagedBoard(context.sql, viewer, board.name);
   const revoked = boards.length === 0 ? null : await revokeInvite(context.sql, wanted, context.record);
   if (!revoked) throw new UserError('unknown-invite');
   await interaction.editReply({

@@ -13,7 +13,7 @@ import { cliUpload, withoutScheduler } from '../support/api-stage.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { labSubmissions, writeLabProblems } from '../support/lab-problems.ts';
 import { componentsOf, isThinking, textOf } from '../support/playground-message.ts';
-import type { PlaygroundUser, SlashOptions } from '../support/playground-user.ts';
+import { type PlaygroundUser, playgroundUser, type SlashOptions } from '../support/playground-user.ts';
 import { type RunningApp, runningApp } from '../support/running-app.ts';
 
 const TIMEOUT = { timeoutMs: 60_000 };
@@ -252,6 +252,19 @@ describe('an invite', () => {
     expect(await brings(mira, () => mira.slash('/leaderboard show', { name }))).toContain('it is closed');
     expect(await words(mira, '/join', { code })).toContain('There is no such invite code');
     expect(await words(admin, '/admin invites revoke', { code })).toContain('no such invite code');
+  });
+
+  it('that opens somebody else’s board as well is not a creator’s to revoke', async () => {
+    const carla = playgroundUser(running.playground, 'carla');
+    const [own, other] = [await makeBoard(database.sql), await makeBoard(database.sql)];
+    await database.sql`update hotlap.leaderboards set created_by = ${carla.id} where id = ${own.id}`;
+    const both = { leaderboard: own.name, also: other.name };
+    expect(await words(carla, '/admin invites create', both)).toContain(`${other.name} was made by somebody`);
+    const code = /`([\w-]{22})`/.exec(await words(admin, '/admin invites create', both))?.[1] ?? '';
+    const refusal = await words(carla, '/admin invites revoke', { code });
+    expect(refusal).toContain(`${other.name} was made by somebody else`);
+    expect(refusal).toContain(`you run the leaderboards that you made: ${own.name}`);
+    carla.close();
   });
 });
 
