@@ -16,6 +16,7 @@ import { startEmbedded } from '../src/db/embedded.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { createLog } from '../src/log.ts';
 import { BOARDS, GPUS, type Seeded, seedContest } from './api-seed.ts';
+import { probeHealth } from './health-probe.ts';
 import { type Load, load } from './http-load.ts';
 import { readListFromRuns } from './naive-list.ts';
 import type { Part, Row } from './row.ts';
@@ -30,7 +31,8 @@ const NAIVE_READINGS = 60;
 const PROBE_PAUSE_MS = 5;
 const TURNS = 7;
 const TURN_MS = 1000;
-const TURN_MARGIN_MS = 200;
+/** A thread takes a while to start. */
+const TURN_MARGIN_MS = 600;
 
 const P99_GOAL_MS = 150;
 const HEALTH_GOAL = 3;
@@ -97,21 +99,21 @@ async function measureOn(url: string, sql: Sql, seeded: Seeded, say: (text: stri
   const naive = await naiveList(sql, user);
   rows.push(...figures(`list of 100 from raw runs, ${CONNECTIONS} at once, without HTTP`, naive, null, null));
 
-  for (const [name, next] of Object.entries(pages)) rows.push(await healthMeanwhile(url, name, next, empty));
+  for (const [name, next] of Object.entries(pages)) rows.push(await healthMeanwhile(url, name, next));
   return rows;
 }
 
 type Next = Parameters<typeof load>[0]['next'];
 
 /** Turns of both in change, because a machine that others use, too, is not the same from one minute to the next. */
-async function healthMeanwhile(url: string, name: string, next: Next, empty: Next): Promise<Row> {
-  const probe = { url, connections: 1, pauseMs: PROBE_PAUSE_MS, durationMs: TURN_MS, next: empty };
+async function healthMeanwhile(url: string, name: string, next: Next): Promise<Row> {
+  const probe = { url, pauseMs: PROBE_PAUSE_MS, durationMs: TURN_MS };
   const alone: number[] = [];
   const meanwhile: number[] = [];
   for (let turn = 0; turn < TURNS; turn++) {
-    alone.push((await load(probe)).p50Ms);
+    alone.push((await probeHealth(probe)).p50Ms);
     const busy = load({ url, connections: CONNECTIONS, durationMs: TURN_MS + TURN_MARGIN_MS, next });
-    meanwhile.push((await load(probe)).p50Ms);
+    meanwhile.push((await probeHealth(probe)).p50Ms);
     await busy;
   }
   const [value, baseline] = [median(meanwhile), median(alone)];

@@ -1,14 +1,34 @@
 /**
- * Lets so many of the pages that are asked for most, and of the tokens that come with them, be read at once, the others
- * in the order in which they came. The cores are busy with a few of them, so that more at once only makes everybody wait;
- * and they leave connections to the database for whoever submits, and moments between them for everything else that this
- * process answers.
+ * Lets the pages that are asked for most, and the tokens that come with them, be read one after the other for as long as
+ * each is quick, in the order in which they came. One database connection keeps up with what this process can send, and
+ * between two pages it comes to everything else that it answers: /health does not wait for all of those that are asked for
+ * at once. A page that takes longer does not hold up the next, until so many are being read that more would only make
+ * everybody wait, and take the connections of whoever submits.
  */
 import PQueue from 'p-queue';
 
 export type ReadGate = <T>(read: () => Promise<T>) => Promise<T>;
 
-export function readGate(atOnce: number): ReadGate {
-  const queue = new PQueue({ concurrency: atOnce });
-  return (read) => queue.add(read);
+/** After this it is the database that is waited for, and not this process that is busy. */
+const QUICK_MS = 5;
+
+export function readGate(atMost: number): ReadGate {
+  const starts = new PQueue({ concurrency: 1 });
+  const reads = new PQueue({ concurrency: atMost });
+  return (read) =>
+    new Promise((resolve, reject) => {
+      void starts.add(
+        () =>
+          new Promise<void>((next) => {
+            const slow = setTimeout(next, QUICK_MS);
+            reads
+              .add(read)
+              .then(resolve, reject)
+              .finally(() => {
+                clearTimeout(slow);
+                next();
+              });
+          }),
+      );
+    });
 }

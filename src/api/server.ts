@@ -5,7 +5,6 @@
  * A request gets an id, then its caller (auth.ts), then its limits, and only then is its body read.
  */
 import { randomUUID } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import cors from '@fastify/cors';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -85,9 +84,8 @@ const KEEP_ALIVE_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const BODY_TIMEOUT_MS = 120_000;
 const HANDLER_TIMEOUT_MS = 30_000;
-/** Not more than there are cores: making these pages keeps this process busy, too, and /health should not wait for them. */
-const READS_AT_ONCE = Math.max(2, Math.min(3, availableParallelism()));
-/** These the database makes alone. */
+/** Where they are slow. Together they leave connections of the pool to whatever else is asked. */
+const READS_AT_ONCE = 3;
 const BOARD_READS_AT_ONCE = 4;
 const REPORTS_AT_ONCE = 2;
 const CLOSE_PATIENCE_MS = 10_000;
