@@ -24,6 +24,12 @@ export async function takeBoxCheck(db: Db, id: number, seconds: number): Promise
   return row?.token ?? null;
 }
 
+export async function renewBoxCheck(db: Db, id: number, token: string, seconds: number): Promise<void> {
+  await db`
+    update hotlap.boxes set check_until = now() + make_interval(secs => ${seconds})
+    where id = ${id} and check_token = ${token}`;
+}
+
 /** Ends the reservation and wakes whoever waits for the box. */
 export async function endBoxCheck(db: Db, id: number, token: string): Promise<void> {
   await db`
@@ -38,13 +44,16 @@ export async function saveBaseline(db: Db, id: number, measured: Canary): Promis
   await db`update hotlap.boxes set baseline = ${db.json({ ...measured })} where id = ${id}`;
 }
 
-/** ready | offline | quarantined -> quarantined, with the evidence; looked at again after a while. */
+/**
+ * ready | offline | quarantined -> quarantined, with the evidence; looked at again after a while. What several lanes or
+ * schedulers find before that is one quarantine.
+ */
 export async function quarantineBox(db: Db, id: number, evidence: string): Promise<void> {
   await moveBox(db, id, ['ready', 'offline', 'quarantined'], 'quarantined', evidence);
   await db`
     update hotlap.boxes set quarantines = quarantines + 1,
       check_after = now() + make_interval(secs => least(${QUARANTINE_SECONDS} * 2 ^ least(quarantines, 10), ${LONGEST_QUARANTINE_SECONDS}))
-    where id = ${id} and state = 'quarantined'`;
+    where id = ${id} and state = 'quarantined' and coalesce(check_after < now(), true)`;
 }
 
 /** quarantined -> ready: it was looked at and is in order. */

@@ -137,7 +137,8 @@ export async function moveBox(
     with before as (
       select id, state from hotlap.boxes where id = ${id} and state = any(${from as BoxState[]}) for update
     ), changed as (
-      update hotlap.boxes b set state = ${state}, problem = ${problem}
+      update hotlap.boxes b set state = ${state}, problem = ${problem},
+        check_after = case when ${state} = 'quarantined' then b.check_after end
       from before where b.id = before.id returning b.id, before.state <> ${state} as turned
     ), event as (
       insert into hotlap.box_events (box_id, kind, message)

@@ -6,7 +6,13 @@
  */
 import { runCanary } from '../boxes/canary.ts';
 import type { BoxConnection } from '../boxes/connection.ts';
-import { endBoxCheck, listDevicesInUse, saveBaseline, takeBoxCheck } from '../db/box-checks.ts';
+import {
+  endBoxCheck,
+  listDevicesInUse,
+  renewBoxCheck,
+  saveBaseline,
+  takeBoxCheck,
+} from '../db/box-checks.ts';
 import type { BoxRow } from '../db/boxes.ts';
 import type { Sql } from '../db/client.ts';
 import { sandboxWish } from '../domain/box.ts';
@@ -20,11 +26,14 @@ import {
   judgeProbe,
 } from '../domain/box-health.ts';
 
-/** Longer than a look may take: it ends by itself should we die in the middle. */
-const RESERVED_S = 240;
+/** Held for as long as the look takes; it ends by itself soon after we die in the middle. */
+const RESERVED_S = 30;
+const RENEW_MS = 10_000;
 
 export interface Check {
   findings: Finding[];
+  /** Nobody else looked meanwhile, and no job ran there. */
+  alone: boolean;
   /** No finding is bad, and everything could be looked at. */
   healthy: boolean;
 }
@@ -43,7 +52,12 @@ export async function checkBox(
   };
   if (box.kind === 'slurm') return checkCluster(box, connection, add, findings);
   const token = await sql.begin((tx) => takeBoxCheck(tx, box.id, RESERVED_S));
-  let isComplete = token !== null;
+  const alone = token !== null;
+  let isComplete = alone;
+  // A renewal that fails is made up for by the next; should none come through, the box is free for work again.
+  const renewal = setInterval(() => {
+    if (alone) renewBoxCheck(sql, box.id, token, RESERVED_S).catch(() => {});
+  }, RENEW_MS);
   try {
     const agent = await connection.agent();
     add({
@@ -74,9 +88,10 @@ export async function checkBox(
     isComplete = false;
     add({ name: 'Trouble', state: 'bad', text: `${error.message}. ${boxErrorRemedies[error.kind]}` });
   } finally {
-    if (token !== null) await endBoxCheck(sql, box.id, token);
+    clearInterval(renewal);
+    if (alone) await endBoxCheck(sql, box.id, token);
   }
-  return { findings, healthy: isComplete && findings.every((finding) => finding.state !== 'bad') };
+  return { findings, alone, healthy: isComplete && findings.every((finding) => finding.state !== 'bad') };
 }
 
 /** The look at a node is a job of the cluster beside all others, so nothing is held up and nothing is measured. */
@@ -95,13 +110,13 @@ async function checkCluster(
       state: 'skipped',
       text: 'a cluster places each job anew: no node is held against another',
     });
-    return { findings, healthy: findings.every((finding) => finding.state !== 'bad') };
+    return { findings, alone: true, healthy: findings.every((finding) => finding.state !== 'bad') };
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     // A full queue is no fault of the cluster.
     if (error.kind === 'cluster-away') add({ name: 'Cluster', state: 'warn', text: error.message });
     else add({ name: 'Trouble', state: 'bad', text: `${error.message}. ${boxErrorRemedies[error.kind]}` });
-    return { findings, healthy: false };
+    return { findings, alone: true, healthy: false };
   }
 }
 

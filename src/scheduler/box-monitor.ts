@@ -58,6 +58,8 @@ async function lookAt(sql: Sql, pool: BoxPool, box: BoxRow, log: Log): Promise<v
   const connection = pool.trial(boxAddress(box));
   try {
     let check = await checkBox(sql, box, connection);
+    // Another scheduler looks, or jobs run: it stays due.
+    if (!check.alone) return;
     const isWrong = () => evidenceOf(check) !== '';
     if (box.state === 'ready' && isWrong()) check = await checkBox(sql, box, connection);
     if (box.state === 'quarantined' && check.healthy) {

@@ -28,11 +28,11 @@ export async function findLeftovers(stage: Stage): Promise<Leftovers> {
       select id, status from hotlap.jobs where status in ('queued', 'leased', 'running')`,
   );
   wrong.push(...held.map((job) => `job ${job.id} is still ${job.status}`));
-  const offline = await stage.ask(
-    (sql) =>
-      sql<{ name: string; problem: string }[]>`select name, problem from hotlap.boxes where state <> 'ready'`,
+  const away = await stage.ask(
+    (sql) => sql<{ name: string; state: string; problem: string }[]>`
+      select name, state, problem from hotlap.boxes where state <> 'ready'`,
   );
-  wrong.push(...offline.map((box) => `box ${box.name} is offline: ${box.problem}`));
+  wrong.push(...away.map((box) => `box ${box.name} is ${box.state}: ${box.problem}`));
 
   let foldersToSweep = 0;
   for (const folder of new Set(stage.witness.starts.map((start) => start.folder))) {

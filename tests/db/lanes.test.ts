@@ -8,6 +8,7 @@ import {
   listDueBoxes,
   quarantineBox,
   releaseBox,
+  renewBoxCheck,
   takeBoxCheck,
 } from '../../src/db/box-checks.ts';
 import { type BoxRow, drainBox, findBox, insertBox, resumeBox, setBoxState } from '../../src/db/boxes.ts';
@@ -207,6 +208,9 @@ describe('a box that is stopped', () => {
     };
     const waits: number[] = [];
     for (let i = 0; i < 7; i++) {
+      await sql`update hotlap.boxes set check_after = now() - interval '1 second' where id = ${row.id}`;
+      await quarantineBox(sql, row.id, 'GPU 0 is not idle');
+      // Found by another lane or scheduler as well: still the same quarantine.
       await quarantineBox(sql, row.id, 'GPU 0 is not idle');
       waits.push(await secondsToGo());
     }
@@ -267,6 +271,23 @@ describe('a box that somebody looks at', () => {
         await done(await claimed(row));
       }
     }
+  });
+
+  it('stays reserved for as long as whoever looks says so, and for nobody else', async () => {
+    const row = await makeBox(sql, ['CPU']);
+    const token = (await take(row)) as string;
+    const secondsToGo = async () => {
+      const [due] = await sql<{ seconds: number }[]>`
+        select extract(epoch from check_until - now())::float8 as seconds from hotlap.boxes where id = ${row.id}`;
+      return Math.round((due?.seconds ?? 0) / 10) * 10;
+    };
+    await renewBoxCheck(sql, row.id, '00000000-0000-4000-8000-000000000000', 600);
+    expect(await secondsToGo()).toBe(60);
+    await renewBoxCheck(sql, row.id, token, 600);
+    expect(await secondsToGo()).toBe(600);
+    await endBoxCheck(sql, row.id, token);
+    await renewBoxCheck(sql, row.id, token, 600);
+    expect(await take(row)).not.toBe(null);
   });
 
   it('is free again when whoever looked has died', async () => {

@@ -131,8 +131,9 @@ describe.skipIf(sshdMissing() !== null)('a box in an organiser’s hands', () =>
     expect(await stateOf('alpha')).toBe('quarantined');
     await setFakeGpus(tools, [{}]);
     await running.app.sql`update hotlap.boxes set check_after = now() where name = 'alpha'`;
+    // It may have been let in on the strength of the look after the job before, and have passed by now.
     expect((await waiting).embeds[0]?.title).toMatch(/^Passed/);
-    expect(await stateOf('alpha')).toBe('ready');
+    await expect.poll(() => stateOf('alpha'), POLL).toBe('ready');
     await admin.waitForMessage((message) => text(message).includes('alpha is back'), TIMEOUT);
   });
 
